@@ -1,0 +1,194 @@
+//! Linux, with glibc or musl. Calls newer than glibc 2.17 go through `syscall`, so that the binary loads there.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{Error, ErrorKind, IoSlice, Result};
+use std::ops::Range;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::unix::{check, check_count, offset, resident_bytes};
+pub(crate) use super::unix::{
+    allocated, create, host_name, is_same_file, open, open_lock, process_alive, read_at, sync_dir, write_at,
+    write_note,
+};
+use crate::io::{MAX_BUFFERS, Residency, SyncLevel};
+
+/// What this file's kernel and file system turned out not to have. Found out by trying, once per file.
+#[derive(Debug, Default)]
+pub(crate) struct Capabilities {
+    no_synced_write: AtomicBool,
+}
+
+/// `pwritev2` with `RWF_DSYNC`: one call for the write and the sync of just that range (man 2 pwritev2, "the effect of
+/// the `O_DSYNC` flag"). Where kernel or file system lack it, `pwritev` and `fdatasync`.
+pub(crate) fn write_synced(
+    file: &File,
+    capabilities: &Capabilities,
+    level: SyncLevel,
+    buffers: &[IoSlice<'_>],
+    at: u64,
+) -> Result<usize> {
+    if !capabilities.no_synced_write.load(Ordering::Relaxed) {
+        match write_dsync(file, buffers, at) {
+            Err(error) if is_unsupported(&error) => capabilities.no_synced_write.store(true, Ordering::Relaxed),
+            done => return done,
+        }
+    }
+    let written = write_at(file, buffers, at)?;
+    sync_data(file, level)?;
+    Ok(written)
+}
+
+fn write_dsync(file: &File, buffers: &[IoSlice<'_>], at: u64) -> Result<usize> {
+    let count = buffers.len().min(MAX_BUFFERS);
+    let at = offset(at)?;
+    // SAFETY: IoSlice is guaranteed to be ABI-compatible with iovec; the slice holds at least `count` of them, each
+    // describing memory that is borrowed for the duration of the call. The arguments are those of the kernel's
+    // pwritev2: fd, iov, iovcnt, low and high half of the offset (the low one holds it all on 64 bits), flags.
+    let ret = unsafe {
+        libc::syscall(libc::SYS_pwritev2, file.as_raw_fd(), buffers.as_ptr(), count, at, 0_usize, libc::RWF_DSYNC)
+    };
+    check_count(libc::ssize_t::try_from(ret).unwrap_or(-1))
+}
+
+fn is_unsupported(error: &Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOSYS))
+}
+
+/// `fdatasync`.
+pub(crate) fn sync_data(file: &File, _level: SyncLevel) -> Result<()> {
+    file.sync_data()
+}
+
+/// `fsync`.
+pub(crate) fn sync_all(file: &File, _level: SyncLevel) -> Result<()> {
+    file.sync_all()
+}
+
+/// `sync_file_range(SYNC_FILE_RANGE_WRITE)`.
+pub(crate) fn start_writeback(file: &File, range: &Range<u64>) -> Result<()> {
+    sync_file_range(file, range, libc::SYNC_FILE_RANGE_WRITE)
+}
+
+/// `sync_file_range` with all three flags.
+pub(crate) fn wait_writeback(file: &File, range: &Range<u64>) -> Result<()> {
+    let flags =
+        libc::SYNC_FILE_RANGE_WAIT_BEFORE | libc::SYNC_FILE_RANGE_WRITE | libc::SYNC_FILE_RANGE_WAIT_AFTER;
+    sync_file_range(file, range, flags)
+}
+
+fn sync_file_range(file: &File, range: &Range<u64>, flags: libc::c_uint) -> Result<()> {
+    let (at, len) = (offset(range.start)?, offset(range.end.saturating_sub(range.start))?);
+    // SAFETY: sync_file_range has no memory arguments.
+    match check(unsafe { libc::sync_file_range(file.as_raw_fd(), at, len, flags) }) {
+        // A hint that nobody takes. An EIO, however, is a failed writeback whose report is now used up.
+        Err(error) if is_unsupported(&error) => Ok(()),
+        done => done,
+    }
+}
+
+/// `renameat2(RENAME_NOREPLACE)`; where the file system lacks it, `link` and `unlink`, which does not replace either.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<()> {
+    let (from_c, to_c) = (c_path(from)?, c_path(to)?);
+    // SAFETY: both pointers are to strings that end in a zero byte and outlive the call.
+    let ret = unsafe {
+        libc::syscall(
+            libc::SYS_renameat2,
+            libc::AT_FDCWD,
+            from_c.as_ptr(),
+            libc::AT_FDCWD,
+            to_c.as_ptr(),
+            libc::RENAME_NOREPLACE,
+        )
+    };
+    match check(libc::c_int::try_from(ret).unwrap_or(-1)) {
+        Err(error) if is_unsupported(&error) || error.raw_os_error() == Some(libc::EINVAL) => {
+            std::fs::hard_link(from, to)?;
+            std::fs::remove_file(from)
+        }
+        done => done,
+    }
+}
+
+fn c_path(path: &Path) -> Result<CString> {
+    CString::new(path.as_os_str().as_bytes())
+        .map_err(|_| Error::new(ErrorKind::InvalidInput, "path contains a zero byte"))
+}
+
+/// `fallocate`, which also extends the file.
+pub(crate) fn reserve(file: &File, len: u64) -> Result<()> {
+    fallocate(file, 0, &(0..len))
+}
+
+/// `fallocate(FALLOC_FL_ZERO_RANGE)`.
+pub(crate) fn zero_range(file: &File, range: &Range<u64>) -> Result<()> {
+    fallocate(file, libc::FALLOC_FL_ZERO_RANGE | libc::FALLOC_FL_KEEP_SIZE, range)
+}
+
+fn fallocate(file: &File, mode: libc::c_int, range: &Range<u64>) -> Result<()> {
+    let (at, len) = (offset(range.start)?, offset(range.end.saturating_sub(range.start))?);
+    // SAFETY: fallocate has no memory arguments.
+    check(unsafe { libc::fallocate(file.as_raw_fd(), mode, at, len) })
+}
+
+/// `lseek(SEEK_DATA)` and `lseek(SEEK_HOLE)`: reserved but never written space counts as a hole. Moves the file
+/// position, which nothing here uses.
+pub(crate) fn next_data(file: &File, at: u64) -> Result<Option<Range<u64>>> {
+    let start = match seek(file, at, libc::SEEK_DATA) {
+        Ok(start) => start,
+        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => return Ok(None),
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => return Err(ErrorKind::Unsupported.into()),
+        Err(error) => return Err(error),
+    };
+    Ok(Some(start..seek(file, start, libc::SEEK_HOLE)?))
+}
+
+fn seek(file: &File, at: u64, whence: libc::c_int) -> Result<u64> {
+    let at = offset(at)?;
+    // SAFETY: lseek has no memory arguments.
+    let ret = unsafe { libc::lseek(file.as_raw_fd(), at, whence) };
+    u64::try_from(ret).map_err(|_| Error::last_os_error())
+}
+
+/// `posix_fadvise(POSIX_FADV_DONTNEED)`.
+pub(crate) fn evict(file: &File, range: &Range<u64>) -> Result<()> {
+    advise(file, range, libc::POSIX_FADV_DONTNEED)
+}
+
+/// `posix_fadvise(POSIX_FADV_SEQUENTIAL)`: doubles the readahead.
+pub(crate) fn advise_sequential(file: &File) -> Result<()> {
+    advise(file, &(0..0), libc::POSIX_FADV_SEQUENTIAL)
+}
+
+/// The fourth argument is a length, not an end; 0 means up to the end of the file.
+fn advise(file: &File, range: &Range<u64>, advice: libc::c_int) -> Result<()> {
+    let (at, len) = (offset(range.start)?, offset(range.end.saturating_sub(range.start))?);
+    // SAFETY: posix_fadvise has no memory arguments.
+    match unsafe { libc::posix_fadvise(file.as_raw_fd(), at, len, advice) } {
+        0 => Ok(()),
+        errno => Err(Error::from_raw_os_error(errno)),
+    }
+}
+
+/// `mincore`; file systems without a disk are told by their magic (man 2 statfs).
+pub(crate) fn residency(file: &File, range: &Range<u64>) -> Result<Residency> {
+    const RAMFS: u64 = 0x8584_58f6;
+    const TMPFS: u64 = 0x0102_1994;
+    // SAFETY: statfs is plain data, for which all zeros are a valid value.
+    let mut stat: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a statfs that is ours alone.
+    check(unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut stat) })?;
+    if matches!(u64::try_from(stat.f_type), Ok(RAMFS | TMPFS)) {
+        return Ok(Residency::InMemory);
+    }
+    resident_bytes(file, range).map(Residency::Bytes)
+}
+
+/// What the kernel makes up anew at every boot.
+pub(crate) fn boot_id() -> Option<String> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim_end().to_owned())
+}

@@ -1,0 +1,167 @@
+//! What Linux, macOS and the other Unix systems share.
+
+use std::ffi::CStr;
+use std::fs::{File, OpenOptions};
+use std::io::{Error, ErrorKind, IoSlice, IoSliceMut, Result};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use crate::io::MAX_BUFFERS;
+
+/// The result of a system call that returns -1 and sets errno.
+pub(super) fn check(ret: libc::c_int) -> Result<()> {
+    if ret == -1 { Err(Error::last_os_error()) } else { Ok(()) }
+}
+
+/// The same for calls that return a count.
+pub(super) fn check_count(ret: libc::ssize_t) -> Result<usize> {
+    usize::try_from(ret).map_err(|_| Error::last_os_error())
+}
+
+/// An offset as the kernel takes it.
+pub(super) fn offset(value: u64) -> Result<libc::off_t> {
+    libc::off_t::try_from(value).map_err(|_| Error::new(ErrorKind::InvalidInput, "offset too large"))
+}
+
+/// Opens a regular file. `O_NONBLOCK` so that a named pipe in its place cannot hang us; regular files ignore it.
+pub(crate) fn open(path: &Path, read_only: bool) -> Result<File> {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let file = OpenOptions::new().read(true).write(!read_only).custom_flags(flags).open(path).map_err(not_regular)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(not_a_file()) }
+}
+
+/// Creates a file that was not there.
+pub(crate) fn create(path: &Path, mode: u32) -> Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).mode(mode).custom_flags(libc::O_NOFOLLOW).open(path)
+}
+
+/// Opens or creates a lock file.
+pub(crate) fn open_lock(path: &Path, mode: u32) -> Result<File> {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(mode).custom_flags(flags);
+    let file = options.open(path).map_err(not_regular)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(not_a_file()) }
+}
+
+/// Replaces the content of a small file.
+pub(crate) fn write_note(path: &Path, mode: u32, content: &[u8]) -> Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(mode).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    std::io::Write::write_all(&mut options.open(path)?, content)
+}
+
+/// `open` with `O_NOFOLLOW` on a symbolic link is ELOOP (EMLINK on FreeBSD), and writing to a folder EISDIR: for the
+/// caller both mean that there is no regular file.
+fn not_regular(error: Error) -> Error {
+    match error.raw_os_error() {
+        Some(libc::ELOOP | libc::EMLINK | libc::EISDIR | libc::ENXIO) => not_a_file(),
+        _ => error,
+    }
+}
+
+fn not_a_file() -> Error {
+    Error::new(ErrorKind::InvalidInput, "not a regular file")
+}
+
+/// Whether `path` names the file that is open as `file`.
+pub(crate) fn is_same_file(file: &File, path: &Path) -> Result<bool> {
+    let ours = file.metadata()?;
+    match std::fs::symlink_metadata(path) {
+        Ok(theirs) => Ok(ours.dev() == theirs.dev() && ours.ino() == theirs.ino() && !theirs.file_type().is_fifo()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// `preadv`.
+pub(crate) fn read_at(file: &File, buffers: &mut [IoSliceMut<'_>], at: u64) -> Result<usize> {
+    let count = libc::c_int::try_from(buffers.len().min(MAX_BUFFERS)).unwrap_or(libc::c_int::MAX);
+    let at = offset(at)?;
+    // SAFETY: IoSliceMut is guaranteed to be ABI-compatible with iovec; the slice holds at least `count` of them, each
+    // describing memory that is borrowed mutably for the duration of the call.
+    check_count(unsafe { libc::preadv(file.as_raw_fd(), buffers.as_mut_ptr().cast(), count, at) })
+}
+
+/// `pwritev`.
+pub(crate) fn write_at(file: &File, buffers: &[IoSlice<'_>], at: u64) -> Result<usize> {
+    let count = libc::c_int::try_from(buffers.len().min(MAX_BUFFERS)).unwrap_or(libc::c_int::MAX);
+    let at = offset(at)?;
+    // SAFETY: IoSlice is guaranteed to be ABI-compatible with iovec; the slice holds at least `count` of them, each
+    // describing memory that is borrowed for the duration of the call.
+    check_count(unsafe { libc::pwritev(file.as_raw_fd(), buffers.as_ptr().cast(), count, at) })
+}
+
+/// `fsync` of a folder, opened anew: the engine holds no folder open, so that one that was moved away is noticed.
+pub(crate) fn sync_dir(path: &Path) -> Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Bytes on disk; `st_blocks` counts 512-byte units whatever the block size (POSIX leaves it open, all of ours do so).
+pub(crate) fn allocated(file: &File) -> Result<Option<u64>> {
+    Ok(file.metadata()?.blocks().checked_mul(512))
+}
+
+/// `kill` with signal 0 asks and sends nothing; EPERM means that the process is somebody else's, and alive.
+pub(crate) fn process_alive(pid: u32) -> Option<bool> {
+    let pid = libc::pid_t::try_from(pid).ok().filter(|pid| *pid > 0)?;
+    // SAFETY: kill has no memory arguments.
+    match check(unsafe { libc::kill(pid, 0) }) {
+        Ok(()) => Some(true),
+        Err(error) => Some(error.raw_os_error() == Some(libc::EPERM)),
+    }
+}
+
+/// `gethostname`.
+pub(crate) fn host_name() -> Option<String> {
+    const LEN: usize = 255;
+    let mut buffer = [0_u8; LEN + 1];
+    // SAFETY: the buffer is valid for writes of the length given; the byte behind it stays zero.
+    check(unsafe { libc::gethostname(buffer.as_mut_ptr().cast(), LEN) }).ok()?;
+    let name = CStr::from_bytes_until_nul(&buffer).ok()?.to_str().ok()?;
+    Some(name.to_owned())
+}
+
+/// How much of a range is in the page cache, by `mincore` over a mapping that allows no access: nothing is ever read
+/// or written through it, so neither a truncated file nor a full disk can raise SIGBUS.
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+pub(super) fn resident_bytes(file: &File, range: &std::ops::Range<u64>) -> Result<u64> {
+    const WINDOW: u64 = 1 << 30;
+    let page = page_size();
+    let size = file.metadata()?.len().min(range.end);
+    let mut at = range.start & !page.saturating_sub(1);
+    let mut resident = 0_u64;
+    while at < size {
+        let len = size.saturating_sub(at).min(WINDOW);
+        resident = resident.saturating_add(resident_pages(file, at, len, page)?.saturating_mul(page));
+        at = at.saturating_add(len);
+    }
+    Ok(resident)
+}
+
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+fn page_size() -> u64 {
+    // SAFETY: sysconf has no memory arguments.
+    u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+}
+
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+fn resident_pages(file: &File, at: u64, len: u64, page: u64) -> Result<u64> {
+    let too_large = |_| Error::new(ErrorKind::InvalidInput, "range too large");
+    let len_bytes = usize::try_from(len).map_err(too_large)?;
+    let mut pages = vec![0_u8; usize::try_from(len.div_ceil(page)).map_err(too_large)?];
+    let (at, fd) = (offset(at)?, file.as_raw_fd());
+    // SAFETY: a fresh mapping at an address of the kernel's choice touches no memory of ours.
+    let map = unsafe { libc::mmap(std::ptr::null_mut(), len_bytes, libc::PROT_NONE, libc::MAP_SHARED, fd, at) };
+    if map == libc::MAP_FAILED {
+        return Err(Error::last_os_error());
+    }
+    // SAFETY: the mapping covers `len` bytes, and `pages` has one byte for each page of it.
+    let result = check(unsafe { libc::mincore(map, len_bytes, pages.as_mut_ptr().cast()) });
+    // SAFETY: this is the mapping made above, of that length, and nothing points into it.
+    let unmapped = check(unsafe { libc::munmap(map, len_bytes) });
+    result?;
+    unmapped?;
+    Ok(pages.iter().map(|flags| u64::from(flags & 1)).sum())
+}

@@ -60,9 +60,9 @@ pub trait Io: Send + Sync {
     /// What the symbolic link at `path` points to.
     fn read_link(&self, path: &Path) -> Result<PathBuf>;
 
-    /// Opens the lock file at `path`, creating it if it is not there, without locking it. A symbolic link or a folder
-    /// in its place is `InvalidInput`.
-    fn open_lock(&self, path: &Path, mode: u32) -> Result<Box<dyn IoLock>>;
+    /// Opens the lock file at `path` without locking it. If it is not there: creates it with the permissions in
+    /// `create`, or fails with `NotFound`. A symbolic link or a folder in its place is `InvalidInput`.
+    fn open_lock(&self, path: &Path, create: Option<u32>) -> Result<Box<dyn IoLock>>;
 
     /// Replaces the content of the small file at `path`, creating it if need be. For notes that nothing depends on:
     /// not durable, not atomic.
@@ -95,7 +95,8 @@ pub trait IoFile: Send + Sync {
 
     /// Writes once at `offset` from at most [`MAX_BUFFERS`] buffers, in order. Returns how many bytes were written,
     /// which may be fewer than given. With [`Durability::Synced`] just those bytes, and what is needed to read them back, are
-    /// durable when it returns; nothing is said of what earlier writes left unsynced.
+    /// durable when it returns; nothing is said of what earlier writes left unsynced. Where the system has no call that
+    /// does both, `Unsupported`: the engine then writes, and syncs the file.
     ///
     /// An error of `Interrupted`, `WouldBlock` or `Unsupported` means that nothing was written. After any other one
     /// any part of the bytes may have been written, whole or torn, durable or not.

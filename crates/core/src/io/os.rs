@@ -1,7 +1,7 @@
 //! The seam, implemented by the operating system.
 
 use std::fs::{self, File};
-use std::io::{Error, ErrorKind, IoSlice, IoSliceMut, Read, Result};
+use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Result};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -87,8 +87,8 @@ impl Io for OsIo {
         fs::read_link(path)
     }
 
-    fn open_lock(&self, path: &Path, mode: u32) -> Result<Box<dyn IoLock>> {
-        Ok(Box::new(OsLock(sys::open_lock(path, mode)?)))
+    fn open_lock(&self, path: &Path, create: Option<u32>) -> Result<Box<dyn IoLock>> {
+        Ok(Box::new(OsLock(sys::open_lock(path, create)?)))
     }
 
     fn write_note(&self, path: &Path, mode: u32, content: &[u8]) -> Result<()> {

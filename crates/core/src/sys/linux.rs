@@ -9,11 +9,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::unix::{check, check_count, offset, resident_bytes};
 pub(crate) use super::unix::{
-    allocated, create, host_name, is_same_file, open, open_lock, process_alive, read_at, sync_dir, write_at,
-    write_note,
+    allocated, create, host_name, is_same_file, open, open_lock, process_alive, read_at, sync_dir, write_at, write_note,
 };
+use super::unix::{check, check_count, offset, resident_bytes};
 use crate::io::{MAX_BUFFERS, Residency, SyncLevel};
 
 /// What this file's kernel and file system turned out not to have. Found out by trying, once per file.
@@ -75,8 +74,7 @@ pub(crate) fn start_writeback(file: &File, range: &Range<u64>) -> Result<()> {
 
 /// `sync_file_range` with all three flags.
 pub(crate) fn wait_writeback(file: &File, range: &Range<u64>) -> Result<()> {
-    let flags =
-        libc::SYNC_FILE_RANGE_WAIT_BEFORE | libc::SYNC_FILE_RANGE_WRITE | libc::SYNC_FILE_RANGE_WAIT_AFTER;
+    let flags = libc::SYNC_FILE_RANGE_WAIT_BEFORE | libc::SYNC_FILE_RANGE_WRITE | libc::SYNC_FILE_RANGE_WAIT_AFTER;
     sync_file_range(file, range, flags)
 }
 

@@ -36,11 +36,14 @@ pub(crate) fn create(path: &Path, mode: u32) -> Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(mode).custom_flags(libc::O_NOFOLLOW).open(path)
 }
 
-/// Opens or creates a lock file.
-pub(crate) fn open_lock(path: &Path, mode: u32) -> Result<File> {
+/// Opens a lock file, or creates it with these permissions.
+pub(crate) fn open_lock(path: &Path, create: Option<u32>) -> Result<File> {
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(mode).custom_flags(flags);
+    options.read(true).write(true).truncate(false).custom_flags(flags);
+    if let Some(mode) = create {
+        options.create(true).mode(mode);
+    }
     let file = options.open(path).map_err(not_regular)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(not_a_file()) }
 }

@@ -1,0 +1,233 @@
+//! The lock of a sequence: one opener at a time, among processes and within one.
+//!
+//! The Rust crate makes a symbolic link to its pid: stale after every crash, wrong when the pid is reused or in another
+//! container. Here it is a regular file with a lock of the operating system on it, which the kernel gives up when the
+//! process ends, however it ends. Whether somebody holds it is decided by that lock alone; the text in `holder` is for
+//! messages.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::name::Place;
+use crate::error::{Error, ErrorKind, Holder, Result, sequence as errors};
+use crate::io::{FileKind, Io, IoLock};
+
+/// What to do on a file system that has no locks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LockMode {
+    /// Fail with `PSTREAM_UNSUPPORTED`. Default.
+    #[default]
+    Required,
+    /// Go on unlocked: the caller sees to it that nobody else opens the sequence.
+    BestEffort,
+}
+
+/// A lock that is held until it is released or dropped.
+pub(super) struct HeldLock {
+    io: Arc<dyn Io>,
+    place: Place,
+    /// `None` when it has been released, and where the file system has no locks.
+    lock: Option<Box<dyn IoLock>>,
+}
+
+/// What one attempt came to.
+enum Attempt {
+    Held(Option<Box<dyn IoLock>>),
+    /// Somebody else has it.
+    Taken,
+    /// The file was removed by its holder between our opening and our locking of it.
+    Outdated,
+}
+
+const MODE: u32 = 0o600;
+const MAX_NOTE: usize = 4096;
+
+/// Takes the lock, trying for `timeout` while somebody holds it: which also rides out one who only looks.
+pub(super) fn acquire(io: &Arc<dyn Io>, place: &Place, mode: LockMode, timeout: Duration) -> Result<HeldLock> {
+    const FIRST_PAUSE: Duration = Duration::from_millis(1);
+    const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+    // A file that is removed under us each time we have opened it means somebody who opens and closes in a loop.
+    const MAX_OUTDATED: u32 = 1000;
+    let (mut waited, mut pause, mut outdated) = (Duration::ZERO, FIRST_PAUSE, 0_u32);
+    loop {
+        match attempt(&**io, place, mode)? {
+            Attempt::Held(lock) => {
+                write_holder(&**io, place);
+                return Ok(HeldLock { io: Arc::clone(io), place: place.clone(), lock });
+            }
+            Attempt::Outdated if outdated < MAX_OUTDATED => outdated = outdated.saturating_add(1),
+            Attempt::Taken if waited < timeout => {
+                let pause_now = pause.min(timeout.saturating_sub(waited));
+                io.sleep(pause_now);
+                waited = waited.saturating_add(pause_now);
+                pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+            }
+            Attempt::Taken | Attempt::Outdated => {
+                let holder = describe_holder(&**io, place);
+                return Err(errors::locked(Some(living(holder))).at_path(&place.lock()));
+            }
+        }
+    }
+}
+
+fn attempt(io: &dyn Io, place: &Place, mode: LockMode) -> Result<Attempt> {
+    let path = place.lock();
+    let lock = match io.open_lock(&path, Some(MODE)) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => return not_a_file(io, &path),
+        Err(error) => return Err(Error::io("open", &path, error)),
+    };
+    match lock.try_lock() {
+        Ok(false) => Ok(Attempt::Taken),
+        // A closing holder removes the file while it still holds the lock. We may have opened the file before and got
+        // the lock after: of a file that nobody else will ever find. Measured: without this check, unlink and
+        // re-create gave two holders.
+        Ok(true) => match lock.is_at(&path) {
+            Ok(true) => Ok(Attempt::Held(Some(lock))),
+            Ok(false) => Ok(Attempt::Outdated),
+            Err(error) => Err(Error::io("stat", &path, error)),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::Unsupported => match mode {
+            LockMode::BestEffort => Ok(Attempt::Held(None)),
+            LockMode::Required => {
+                let message = format!("cannot lock '{}': {error}", path.display());
+                Err(Error::new(ErrorKind::Unsupported, message).at_path(&path))
+            }
+        },
+        Err(error) => Err(Error::io("flock", &path, error)),
+    }
+}
+
+/// A symbolic link is a lock made by hand or by the crate; anything else does not belong there.
+fn not_a_file(io: &dyn Io, path: &Path) -> Result<Attempt> {
+    match io.metadata(path) {
+        Ok(metadata) if metadata.kind == FileKind::Symlink => Ok(Attempt::Taken),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Attempt::Outdated),
+        Err(error) => Err(Error::io("stat", path, error)),
+        Ok(_) => {
+            let message = format!("'{}' is not a regular file", path.display());
+            Err(Error::new(ErrorKind::InvalidFile, message).at_path(path))
+        }
+    }
+}
+
+impl HeldLock {
+    /// Removes the lock file, then gives the lock up: in this order, so that nobody can lock the file in between and
+    /// have it removed under them.
+    pub(super) fn release(&mut self) -> Result<()> {
+        let Some(lock) = self.lock.take() else { return Ok(()) };
+        let path = self.place.lock();
+        drop(self.io.remove_file(&self.place.holder()));
+        // Only if nothing else is in the folder.
+        drop(self.io.remove_dir(&self.place.meta()));
+        // Not ours any more if somebody has replaced it by hand.
+        let ours = lock.is_at(&path).map_err(|error| Error::io("stat", &path, error))?;
+        match if ours { self.io.remove_file(&path) } else { Ok(()) } {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("unlink", &path, error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for HeldLock {
+    fn drop(&mut self) {
+        // Whoever wants to know of errors has called `release`.
+        drop(self.release());
+    }
+}
+
+/// Who holds the lock, without taking or creating anything; `None` if nobody does.
+pub(super) fn look(io: &dyn Io, place: &Place) -> Result<Option<Holder>> {
+    let path = place.lock();
+    let holder = || Some(describe_holder(io, place));
+    match io.metadata(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("stat", &path, error)),
+        Ok(metadata) if metadata.kind == FileKind::Symlink => return Ok(holder()),
+        Ok(metadata) if metadata.kind != FileKind::File => return Ok(None),
+        Ok(_) => {}
+    }
+    match io.open_lock(&path, None).and_then(|lock| lock.try_lock()) {
+        Ok(true) => Ok(None),
+        Ok(false) => Ok(holder().map(living)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        // A lock that may not be opened, or a file system without locks: the text is all there is.
+        Err(_) => Ok(holder()),
+    }
+}
+
+/// Removes a lock that no living process can release. Says who held it; `None` if there was no lock.
+pub(super) fn break_lock(io: &dyn Io, place: &Place, force: bool) -> Result<Option<Holder>> {
+    let path = place.lock();
+    let symlink = match io.metadata(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("stat", &path, error)),
+        Ok(metadata) => metadata.kind == FileKind::Symlink,
+    };
+    let holder = describe_holder(io, place);
+    // Kept until the file is gone, so that nobody takes in between what we then remove.
+    let mut held = None;
+    if symlink {
+        if holder.alive == Some(true) && !force {
+            return Err(errors::locked(Some(holder)).at_path(&path));
+        }
+    } else {
+        match attempt(io, place, LockMode::BestEffort)? {
+            Attempt::Held(lock) => held = lock,
+            Attempt::Taken | Attempt::Outdated => return Err(errors::locked(Some(living(holder))).at_path(&path)),
+        }
+    }
+    io.remove_file(&path).map_err(|error| Error::io("unlink", &path, error))?;
+    drop(held);
+    io.sync_dir(place.root()).map_err(|error| Error::sync("fsync", place.root(), error))?;
+    Ok(Some(holder))
+}
+
+/// Whatever can be said of the holder.
+fn describe_holder(io: &dyn Io, place: &Place) -> Holder {
+    match io.read_link(&place.lock()) {
+        Ok(target) => {
+            let note = target.to_string_lossy().into_owned();
+            let pid = note.parse().ok();
+            Holder { pid, alive: pid.and_then(|pid| io.process_alive(pid)), note: Some(note), ..Holder::default() }
+        }
+        Err(_) => read_holder(io, place).unwrap_or_default(),
+    }
+}
+
+/// A lock of the operating system that is taken says that its holder lives, whatever the text says.
+fn living(holder: Holder) -> Holder {
+    if holder.note.is_some() { holder } else { Holder { alive: Some(true), ..holder } }
+}
+
+/// Best effort, on a full disk too: nothing depends on it.
+fn write_holder(io: &dyn Io, place: &Place) {
+    let identity = io.identity();
+    let since = io.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let (host, boot) = (identity.host.unwrap_or_default(), identity.boot_id.unwrap_or_default());
+    let text = format!("pid {}\nhost {host}\nboot {boot}\nsince {since}\n", identity.pid);
+    drop(io.create_dir(&place.meta()));
+    drop(io.write_note(&place.holder(), MODE, text.as_bytes()));
+}
+
+fn read_holder(io: &dyn Io, place: &Place) -> Option<Holder> {
+    let text = String::from_utf8(io.read_note(&place.holder(), MAX_NOTE).ok()?).ok()?;
+    let field = |name: &str| {
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+        (!value.is_empty()).then(|| value.to_owned())
+    };
+    let pid = field("pid").and_then(|pid| pid.parse().ok());
+    let since = field("since").and_then(|ms| ms.parse().ok());
+    let since = since.and_then(|ms| UNIX_EPOCH.checked_add(Duration::from_millis(ms)));
+    let us = io.identity();
+    let host = field("host");
+    // A pid means something on its own machine, in its own boot.
+    let here = host == us.host;
+    let alive = match pid {
+        Some(_) if here && field("boot") != us.boot_id => Some(false),
+        Some(pid) if here => io.process_alive(pid),
+        _ => None,
+    };
+    Some(Holder { pid, host, since, alive, note: None })
+}

@@ -1,0 +1,49 @@
+//! Shrinking at the start.
+
+use std::sync::atomic::Ordering;
+
+use super::index::Window;
+use super::{FileSequence, SequenceFile};
+use crate::error::{Error, Result, sequence as errors};
+
+impl FileSequence {
+    /// Removes the first file, which is then closed. Durable when this returns; a crash during the call may leave the
+    /// file, and nothing else. A file of an earlier instance of the same sequence is accepted.
+    ///
+    /// # Errors
+    ///
+    /// With the file left open and in place: `PSTREAM_SEQUENCE_UNRECOGNIZED` for a file of another sequence, or one
+    /// whose place has been taken by another; `PSTREAM_SEQUENCE_OUT_OF_ORDER` if it is not the first;
+    /// `PSTREAM_SEQUENCE_OUT_OF_RANGE` if it has been released already; `PSTREAM_IO`; `PSTREAM_CLOSED`.
+    /// `PSTREAM_SYNC_FAILED`: it may come back after a crash, and the sequence must be opened anew.
+    pub fn release(&self, file: &SequenceFile) -> Result<()> {
+        let mut state = self.usable_state()?;
+        let window = self.window();
+        self.check_release(file, window)?;
+        self.io.remove_file(file.path()).map_err(|error| Error::io("unlink", file.path(), error))?;
+        // One release is durable before the next begins: otherwise a crash could keep an older file and lose a newer
+        // one, a gap where none was made.
+        self.sync_names(&mut state)?;
+        self.window.store(Window { start: window.start.next(), ..window }.pack(), Ordering::Release);
+        file.close();
+        Ok(())
+    }
+
+    fn check_release(&self, file: &SequenceFile, window: Window) -> Result<()> {
+        let index = file.index;
+        if file.identity.place != self.identity.place {
+            return Err(errors::unrecognized().at_path(file.path()));
+        }
+        if index != window.start && window.contains(index) {
+            return Err(errors::out_of_order(index.get()).at_path(file.path()));
+        }
+        if !window.contains(index) {
+            return Err(errors::out_of_range(index.get()).at_path(file.path()));
+        }
+        // A handle from an earlier instance may be older than the file that now has its name.
+        if file.identity.instance != self.identity.instance && !file.is_at_its_path()? {
+            return Err(errors::unrecognized().at_path(file.path()));
+        }
+        Ok(())
+    }
+}

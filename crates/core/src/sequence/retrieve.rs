@@ -1,0 +1,55 @@
+//! Reading back what is there.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::scan::{self, Entry};
+use super::{FileSequence, Identity, SequenceFile, SequenceOptions};
+use crate::error::Result;
+use crate::file::BlockFile;
+use crate::io::Io;
+
+impl FileSequence {
+    /// All files in order. The whole sequence is checked before this returns; each file is opened when its turn comes.
+    ///
+    /// # Errors
+    ///
+    /// `PSTREAM_SEQUENCE_DUPLICATE`, `PSTREAM_SEQUENCE_OUT_OF_RANGE`, `PSTREAM_SEQUENCE_BROKEN` for a gap,
+    /// `PSTREAM_SEQUENCE_BAD_NAME`, `PSTREAM_INVALID_FILE`, `PSTREAM_CLOSED`; and for each file those of
+    /// [`BlockFile::open`], `PSTREAM_NOT_FOUND` among them if it was released in the meantime.
+    pub fn retrieve(&self) -> Result<Retrieve> {
+        let state = self.usable_state()?;
+        let entries = scan::files_in(&*self.io, &self.identity.place, self.window())?;
+        drop(state);
+        let (io, identity) = (Arc::clone(&self.io), Arc::clone(&self.identity));
+        Ok(Retrieve { io, identity, options: self.options, entries: entries.into_iter() })
+    }
+}
+
+/// The files of a sequence, opened one after the other.
+pub struct Retrieve {
+    io: Arc<dyn Io>,
+    identity: Arc<Identity>,
+    options: SequenceOptions,
+    entries: std::vec::IntoIter<Entry>,
+}
+
+impl Iterator for Retrieve {
+    type Item = Result<SequenceFile>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let Entry { index, shift, path } = self.entries.next()?;
+        let opened = BlockFile::open(&*self.io, &path, shift, self.options.create.file);
+        Some(opened.map(|file| SequenceFile { file, index, identity: Arc::clone(&self.identity) }))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.entries.size_hint()
+    }
+}
+
+impl fmt::Debug for Retrieve {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Retrieve").field("left", &self.entries.len()).finish_non_exhaustive()
+    }
+}

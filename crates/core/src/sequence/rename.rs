@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use super::lock::{self, HeldLock};
-use super::name::{HOLDER, Place, RENAME_FROM, RENAME_TO, parse_options};
+use super::name::{BREAKER, HOLDER, Place, RENAME_FROM, RENAME_TO, parse_options};
 use super::scan::{Found, visit_files};
 use super::{SequenceOptions, resolve, scan, sync_root};
 use crate::error::{self, Error, Result};
@@ -139,7 +139,7 @@ fn end(io: &dyn Io, from: &Place, to: &Place) -> Result<()> {
 fn meta_entries(io: &dyn Io, place: &Place) -> Result<Vec<OsString>> {
     let mut names = Vec::new();
     let listed = io.read_dir(&place.meta(), &mut |entry| {
-        let own = [HOLDER, RENAME_TO, RENAME_FROM, TEMPORARY].iter().any(|own| entry.name == *own);
+        let own = [HOLDER, BREAKER, RENAME_TO, RENAME_FROM, TEMPORARY].iter().any(|own| entry.name == *own);
         if !own {
             names.push(entry.name);
         }

@@ -70,6 +70,7 @@ pub(super) fn settle(io: &Arc<dyn Io>, place: &Place, options: SequenceOptions) 
         end(&**io, &other, place)?;
         lock.release()?;
     }
+    remove_durably(&**io, place, &place.meta().join(TEMPORARY))?;
     remove_durably(&**io, place, &place.rename_to())?;
     remove_durably(&**io, place, &place.rename_from())
 }
@@ -87,6 +88,10 @@ fn lock_partner(io: &Arc<dyn Io>, other: &Place, options: SequenceOptions) -> Re
 fn partner(io: &dyn Io, place: &Place, note: &Path, counterpart: fn(&Place) -> PathBuf) -> Result<Option<Place>> {
     let Some((token, other)) = read_note(io, note)? else { return Ok(None) };
     let Ok(other) = Place::new(place.root().to_owned(), &other) else { return Ok(None) };
+    if other == *place {
+        // Nothing that a rename writes; its lock is ours, and would be waited for in vain.
+        return Ok(None);
+    }
     let matching = read_note(io, &counterpart(&other))?;
     Ok(matching.is_some_and(|(theirs, name)| theirs == token && name == place.name()).then_some(other))
 }

@@ -6,11 +6,12 @@ use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) use super::unix::{
-    allocated, create, host_name, is_same_file, open, open_lock, process_alive, read_at, sync_dir, write_at, write_note,
+    allocated, create, host_name, is_same_file, open, open_lock, process_alive, read_at, write_at, write_note,
 };
 use super::unix::{check, check_count, offset, resident_bytes};
 use crate::io::{MAX_BUFFERS, Residency, SyncLevel};
@@ -57,14 +58,22 @@ fn is_unsupported(error: &Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOSYS))
 }
 
-/// `fdatasync`.
+/// `fdatasync`, once: the standard library's makes the call again when it was interrupted, and the first call may have
+/// used up the report of a failed writeback.
 pub(crate) fn sync_data(file: &File, _level: SyncLevel) -> Result<()> {
-    file.sync_data()
+    // SAFETY: fdatasync has no memory arguments.
+    check(unsafe { libc::fdatasync(file.as_raw_fd()) })
 }
 
-/// `fsync`.
+/// `fsync`, once.
 pub(crate) fn sync_all(file: &File, _level: SyncLevel) -> Result<()> {
-    file.sync_all()
+    // SAFETY: fsync has no memory arguments.
+    check(unsafe { libc::fsync(file.as_raw_fd()) })
+}
+
+/// `fsync` of a folder, opened anew: the engine holds no folder open, so that one that was moved away is noticed.
+pub(crate) fn sync_dir(path: &Path) -> Result<()> {
+    sync_all(&File::open(path)?, SyncLevel::Full)
 }
 
 /// `sync_file_range(SYNC_FILE_RANGE_WRITE)`.
@@ -104,11 +113,20 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<()> {
     };
     match check(libc::c_int::try_from(ret).unwrap_or(-1)) {
         Err(error) if is_unsupported(&error) || error.raw_os_error() == Some(libc::EINVAL) => {
-            std::fs::hard_link(from, to)?;
+            match std::fs::hard_link(from, to) {
+                // A crash between the two calls leaves both names, and this one is to finish what that one began.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists && are_one_file(from, to) => {}
+                linked => linked?,
+            }
             std::fs::remove_file(from)
         }
         done => done,
     }
+}
+
+fn are_one_file(left: &Path, right: &Path) -> bool {
+    let id = |path| std::fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()));
+    matches!((id(left), id(right)), (Ok(left), Ok(right)) if left == right)
 }
 
 fn c_path(path: &Path) -> Result<CString> {

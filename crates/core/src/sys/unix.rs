@@ -97,6 +97,7 @@ pub(crate) fn write_at(file: &File, buffers: &[IoSlice<'_>], at: u64) -> Result<
 }
 
 /// `fsync` of a folder, opened anew: the engine holds no folder open, so that one that was moved away is noticed.
+#[cfg(not(target_os = "linux"))]
 pub(crate) fn sync_dir(path: &Path) -> Result<()> {
     File::open(path)?.sync_all()
 }

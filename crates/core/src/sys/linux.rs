@@ -7,41 +7,16 @@ use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) use super::unix::{
-    allocated, create, host_name, is_same_file, open, open_lock, process_alive, read_at, sync_dir, write_at, write_note,
+    allocated, create, host_name, is_same_file, lock_error, open, open_lock, process_alive, read_at, sync_dir, write_at, write_note,
 };
 use super::unix::{check, check_count, offset, resident_bytes};
 use crate::io::{MAX_BUFFERS, Residency, SyncLevel};
 
-/// What this file's kernel and file system turned out not to have. Found out by trying, once per file.
-#[derive(Debug, Default)]
-pub(crate) struct Capabilities {
-    no_synced_write: AtomicBool,
-}
-
 /// `pwritev2` with `RWF_DSYNC`: one call for the write and the sync of just that range (man 2 pwritev2, "the effect of
-/// the `O_DSYNC` flag"). Where kernel or file system lack it, `pwritev` and `fdatasync`.
-pub(crate) fn write_synced(
-    file: &File,
-    capabilities: &Capabilities,
-    level: SyncLevel,
-    buffers: &[IoSlice<'_>],
-    at: u64,
-) -> Result<usize> {
-    if !capabilities.no_synced_write.load(Ordering::Relaxed) {
-        match write_dsync(file, buffers, at) {
-            Err(error) if is_unsupported(&error) => capabilities.no_synced_write.store(true, Ordering::Relaxed),
-            done => return done,
-        }
-    }
-    let written = write_at(file, buffers, at)?;
-    sync_data(file, level)?;
-    Ok(written)
-}
-
-fn write_dsync(file: &File, buffers: &[IoSlice<'_>], at: u64) -> Result<usize> {
+/// the `O_DSYNC` flag"). Fails with `EOPNOTSUPP` or `ENOSYS`, both `Unsupported`, where file system or kernel lack it.
+pub(crate) fn write_synced(file: &File, buffers: &[IoSlice<'_>], at: u64) -> Result<usize> {
     let count = buffers.len().min(MAX_BUFFERS);
     let at = offset(at)?;
     // SAFETY: IoSlice is guaranteed to be ABI-compatible with iovec; the slice holds at least `count` of them, each

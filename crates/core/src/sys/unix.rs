@@ -48,6 +48,11 @@ pub(crate) fn open_lock(path: &Path, create: Option<u32>) -> Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(not_a_file()) }
 }
 
+/// `ENOLCK` is what `flock` says on a network file system without a lock service: it has no locks.
+pub(crate) fn lock_error(error: Error) -> Error {
+    if error.raw_os_error() == Some(libc::ENOLCK) { ErrorKind::Unsupported.into() } else { error }
+}
+
 /// Replaces the content of a small file.
 pub(crate) fn write_note(path: &Path, mode: u32, content: &[u8]) -> Result<()> {
     let mut options = OpenOptions::new();

@@ -44,7 +44,7 @@ impl Io for OsIo {
     }
 
     fn remove_file(&self, path: &Path) -> Result<()> {
-        fs::remove_file(path)
+        sys::remove_file(path)
     }
 
     fn create_dir(&self, path: &Path) -> Result<()> {

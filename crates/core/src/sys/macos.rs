@@ -14,7 +14,7 @@ pub(crate) use super::unix::{
 use super::unix::{c_path, check, is_unsupported, link_and_unlink, offset, open_dir, resident_bytes};
 use crate::io::{Residency, SyncLevel};
 
-/// There is no such call. (`O_SYNC` when opening stops at the disk's cache, as `fsync` does.)
+/// There is no such call.
 pub(crate) fn write_synced(_file: &File, _buffers: &[IoSlice<'_>], _at: u64) -> Result<usize> {
     Err(ErrorKind::Unsupported.into())
 }

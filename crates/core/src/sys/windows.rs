@@ -147,7 +147,7 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// Removes a file or link so that its name is free at once, whoever has it open (`FILE_DISPOSITION_POSIX_SEMANTICS`,
-/// NTFS since Windows 10 1607). Elsewhere the name stays taken until the last handle is closed.
+/// on NTFS). Elsewhere the name stays taken until the last handle is closed.
 pub(crate) fn remove_file(path: &Path) -> Result<()> {
     let mut options = options();
     let flags = FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_BACKUP_SEMANTICS;

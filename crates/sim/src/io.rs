@@ -1,0 +1,311 @@
+//! The trait `Io`: names, folders, notes, processes.
+
+use std::io::{ErrorKind, Result};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use pstream_core::io::{DirEntry, FileKind, Identity, Io, IoFile, IoLock, Metadata, OpenOptions};
+
+use crate::call::{Call, CallKind};
+use crate::error::{failure, invalid};
+use crate::faults::Effect;
+use crate::file::SimFile;
+use crate::locks::SimLock;
+use crate::names::{NodeId, Place, What};
+use crate::pages::{to_u64, to_usize};
+use crate::world::{Life, Node, World, lock};
+
+/// The machine as one life of one process reaches it.
+#[derive(Clone, Debug)]
+pub(crate) struct SimIo {
+    world: Arc<Mutex<World>>,
+    life: Life,
+}
+
+impl SimIo {
+    pub(crate) fn new(world: Arc<Mutex<World>>, life: Life) -> Self {
+        Self { world, life }
+    }
+
+    pub(crate) fn call<T>(&self, call: Call, act: impl FnOnce(&mut World, Option<&Effect>) -> Result<T>) -> Result<T> {
+        lock(&self.world).run(self.life, call, act)
+    }
+
+    fn path_call<T>(&self, kind: CallKind, path: &Path, act: impl FnOnce(&mut World) -> Result<T>) -> Result<T> {
+        self.call(Call::new(kind, Arc::from(path)), |world, _| act(world))
+    }
+
+    pub(crate) fn close(&self, handle: u64) {
+        lock(&self.world).close(handle);
+    }
+}
+
+impl World {
+    fn kind_of(&self, node: NodeId) -> FileKind {
+        match self.nodes.get(&node) {
+            Some(Node::File(_)) => FileKind::File,
+            Some(Node::Dir) => FileKind::Dir,
+            Some(Node::Symlink(_)) => FileKind::Symlink,
+            None => FileKind::Other,
+        }
+    }
+
+    fn create_file(&mut self, place: Place) -> NodeId {
+        let node = self.add_node(self.new_file());
+        self.link(node, place);
+        node
+    }
+
+    fn unlink(&mut self, path: &Path, dir: bool) -> Result<()> {
+        let spot = self.resolve(path, false)?;
+        let node = spot.existing()?;
+        let place = spot.place.ok_or_else(|| invalid("the root cannot be removed"))?;
+        match (self.kind_of(node), dir) {
+            (FileKind::Dir, false) => return Err(ErrorKind::IsADirectory.into()),
+            (FileKind::Dir, true) if !self.entries(node).is_empty() => {
+                return Err(ErrorKind::DirectoryNotEmpty.into());
+            }
+            (FileKind::Dir, true) | (_, false) => {}
+            (_, true) => return Err(ErrorKind::NotADirectory.into()),
+        }
+        let order = self.next_order();
+        self.names.perform(order, node, What::Unlink(place));
+        if dir {
+            self.names.cached.remove(&node);
+        }
+        Ok(())
+    }
+
+    fn rename_new(&mut self, from: &Path, to: &Path) -> Result<()> {
+        let from = self.resolve(from, false)?;
+        let node = from.existing()?;
+        let to = self.resolve(to, false)?;
+        if to.path.starts_with(&from.path) && to.path != from.path {
+            return Err(invalid("a folder cannot move into itself"));
+        }
+        let old = from.place.ok_or_else(|| invalid("the root cannot be renamed"))?;
+        let order = self.next_order();
+        self.names.perform(order, node, What::Rename(old, to.vacant()?));
+        Ok(())
+    }
+
+    fn sync_dir(&mut self, path: &Path, effect: Option<&Effect>) -> Result<()> {
+        let dir = self.dir_at(path)?;
+        let covered = self.names.covered(dir);
+        let result = match effect {
+            Some(Effect::LoseSync) => return Ok(()),
+            Some(Effect::FailSync { kind, keep }) => {
+                let bits = vec![crate::crash::Bit { group: 0, garble: false }; covered.len()];
+                let chosen = keep.choose(&bits);
+                let reached: Vec<u64> =
+                    covered.iter().zip(chosen).filter(|(_, kept)| *kept).map(|(order, _)| *order).collect();
+                self.names.take_for_done(&covered);
+                self.names.sync(&reached);
+                Err(failure(*kind))
+            }
+            _ => {
+                self.names.sync(&covered);
+                Ok(())
+            }
+        };
+        self.collect_garbage();
+        result
+    }
+
+    fn write_note(&mut self, path: &Path, content: &[u8], effect: Option<&Effect>) -> Result<()> {
+        let spot = self.resolve(path, false)?;
+        let node = match spot.node {
+            Some(node) => node,
+            None => self.create_file(spot.vacant()?),
+        };
+        let (file, mut journal) = self.file_mut(node)?;
+        file.set_len(&mut journal, 0);
+        // A full disk takes what fits and then fails, as a loop of writes would.
+        let fits = to_usize(self.room(node, 0, to_u64(content.len()))?);
+        let (part, result) = match effect {
+            Some(Effect::Torn(kind)) => (to_usize(self.rng.below(to_u64(fits))), Err(failure(*kind))),
+            Some(Effect::StopTorn) => (to_usize(self.rng.below(to_u64(fits))), Ok(())),
+            _ if fits < content.len() => (fits, Err(failure(ErrorKind::StorageFull))),
+            _ => (fits, Ok(())),
+        };
+        let (file, mut journal) = self.file_mut(node)?;
+        file.write(&mut journal, 0, &content[..part]);
+        result
+    }
+
+    /// Creates the file at `path` durably, if it is not there.
+    pub(crate) fn install(&mut self, path: &Path) -> Result<()> {
+        let spot = self.resolve(path, false)?;
+        if let Some(node) = spot.node {
+            return self.file(node).map(|_| ());
+        }
+        self.create_file(spot.vacant()?);
+        let order = self.order;
+        self.names.sync(&[order]);
+        Ok(())
+    }
+
+    pub(crate) fn symlink(&mut self, target: &Path, path: &Path) -> Result<()> {
+        let place = self.resolve(path, false)?.vacant()?;
+        let node = self.add_node(Node::Symlink(target.to_owned()));
+        self.link(node, place);
+        let order = self.order;
+        self.names.sync(&[order]);
+        Ok(())
+    }
+
+    /// Whether `path` is a name of the file `node`.
+    pub(crate) fn is_at(&self, node: NodeId, path: &Path) -> Result<bool> {
+        match self.resolve(path, false) {
+            Ok(spot) => Ok(spot.node == Some(node)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes everything durable.
+    pub(crate) fn settle(&mut self) {
+        let orders: Vec<u64> = self.names.ops.iter().map(|op| op.order).collect();
+        self.names.sync(&orders);
+        for kind in self.nodes.values_mut() {
+            if let Node::File(content) = kind {
+                Arc::make_mut(content).sync_all();
+            }
+        }
+        self.collect_garbage();
+    }
+}
+
+impl Io for SimIo {
+    fn open(&self, path: &Path, options: OpenOptions) -> Result<Box<dyn IoFile>> {
+        let opened = self.path_call(CallKind::Open, path, |world| {
+            let node = world.resolve(path, false)?.existing()?;
+            world.open_node(node, self.life)
+        })?;
+        Ok(Box::new(SimFile::new(self.clone(), opened, path, options)))
+    }
+
+    fn create(&self, path: &Path, _mode: u32, options: OpenOptions) -> Result<Box<dyn IoFile>> {
+        let opened = self.path_call(CallKind::Create, path, |world| {
+            let place = world.resolve(path, false)?.vacant()?;
+            let node = world.create_file(place);
+            world.open_node(node, self.life)
+        })?;
+        // "Opens it for reading and writing", whatever the options say.
+        Ok(Box::new(SimFile::new(self.clone(), opened, path, OpenOptions { read_only: false, ..options })))
+    }
+
+    fn rename_new(&self, from: &Path, to: &Path) -> Result<()> {
+        self.path_call(CallKind::Rename, from, |world| world.rename_new(from, to))
+    }
+
+    fn remove_file(&self, path: &Path) -> Result<()> {
+        self.path_call(CallKind::Remove, path, |world| world.unlink(path, false))
+    }
+
+    fn create_dir(&self, path: &Path) -> Result<()> {
+        self.path_call(CallKind::CreateDir, path, |world| {
+            let place = world.resolve(path, false)?.vacant()?;
+            let node = world.add_node(Node::Dir);
+            world.link(node, place);
+            Ok(())
+        })
+    }
+
+    fn remove_dir(&self, path: &Path) -> Result<()> {
+        self.path_call(CallKind::RemoveDir, path, |world| world.unlink(path, true))
+    }
+
+    fn read_dir(&self, path: &Path, visit: &mut dyn FnMut(DirEntry) -> Result<()>) -> Result<()> {
+        let entries = self.path_call(CallKind::ReadDir, path, |world| {
+            let entries = world.entries(world.dir_at(path)?);
+            let entry = |(name, node): (Arc<std::ffi::OsStr>, NodeId)| DirEntry {
+                name: name.as_ref().to_owned(),
+                kind: world.kind_of(node),
+            };
+            let mut entries: Vec<DirEntry> = entries.into_iter().map(entry).collect();
+            // "In any order": nobody should rely on a sorted one.
+            for end in (1..entries.len()).rev() {
+                let other = to_usize(world.rng.below(to_u64(end + 1)));
+                entries.swap(end, other);
+            }
+            Ok(entries)
+        })?;
+        entries.into_iter().try_for_each(visit)
+    }
+
+    fn sync_dir(&self, path: &Path) -> Result<()> {
+        self.call(Call::new(CallKind::SyncDir, Arc::from(path)), |world, effect| world.sync_dir(path, effect))
+    }
+
+    fn canonicalize(&self, path: &Path) -> Result<PathBuf> {
+        self.path_call(CallKind::Canonicalize, path, |world| {
+            let spot = world.resolve(path, true)?;
+            spot.existing()?;
+            Ok(spot.path)
+        })
+    }
+
+    fn metadata(&self, path: &Path) -> Result<Metadata> {
+        self.path_call(CallKind::Metadata, path, |world| {
+            let node = world.resolve(path, false)?.existing()?;
+            Ok(Metadata { kind: world.kind_of(node), len: world.file(node).map_or(0, |content| content.len) })
+        })
+    }
+
+    fn read_link(&self, path: &Path) -> Result<PathBuf> {
+        self.path_call(CallKind::ReadLink, path, |world| {
+            let node = world.resolve(path, false)?.existing()?;
+            match world.nodes.get(&node) {
+                Some(Node::Symlink(target)) => Ok(target.clone()),
+                _ => Err(invalid("not a symbolic link")),
+            }
+        })
+    }
+
+    fn open_lock(&self, path: &Path, _mode: u32) -> Result<Box<dyn IoLock>> {
+        let opened = self.path_call(CallKind::OpenLock, path, |world| {
+            let spot = world.resolve(path, false)?;
+            let node = match spot.node {
+                Some(node) => node,
+                None => world.create_file(spot.vacant()?),
+            };
+            world.open_node(node, self.life)
+        })?;
+        Ok(Box::new(SimLock::new(self.clone(), opened, path)))
+    }
+
+    fn write_note(&self, path: &Path, _mode: u32, content: &[u8]) -> Result<()> {
+        let call = Call::new(CallKind::WriteNote, Arc::from(path)).at(0, to_u64(content.len()));
+        self.call(call, |world, effect| world.write_note(path, content, effect))
+    }
+
+    fn read_note(&self, path: &Path, limit: usize) -> Result<Vec<u8>> {
+        let call = Call::new(CallKind::ReadNote, Arc::from(path)).at(0, to_u64(limit));
+        self.call(call, |world, effect| {
+            let node = world.file_at(path)?;
+            let limit = world.shorten(limit.min(to_usize(world.file(node)?.len)), effect);
+            Ok(world.file(node)?.peek(0..to_u64(limit), false))
+        })
+    }
+
+    fn identity(&self) -> Identity {
+        let boots = lock(&self.world).boots;
+        Identity { pid: self.life.pid, host: Some("sim".to_owned()), boot_id: Some(format!("boot-{boots}")) }
+    }
+
+    fn process_alive(&self, pid: u32) -> Option<bool> {
+        Some(lock(&self.world).processes.contains_key(&pid))
+    }
+
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + lock(&self.world).clock
+    }
+
+    fn sleep(&self, duration: Duration) {
+        lock(&self.world).clock += duration;
+        // Whoever is waited for may be a real thread.
+        std::thread::yield_now();
+    }
+}

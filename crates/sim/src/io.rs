@@ -264,11 +264,12 @@ impl Io for SimIo {
         })
     }
 
-    fn open_lock(&self, path: &Path, _mode: u32) -> Result<Box<dyn IoLock>> {
+    fn open_lock(&self, path: &Path, create: Option<u32>) -> Result<Box<dyn IoLock>> {
         let opened = self.path_call(CallKind::OpenLock, path, |world| {
             let spot = world.resolve(path, false)?;
             let node = match spot.node {
                 Some(node) => node,
+                None if create.is_none() => return Err(ErrorKind::NotFound.into()),
                 None => world.create_file(spot.vacant()?),
             };
             world.open_node(node, self.life)

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::outcome::{Outcome, outcome_of};
 use super::raw::write_zeros;
+use super::write::Failure;
 use super::{BlockFile, FileOptions, Shape, absolute};
 use crate::error::{self, Error, Result};
 use crate::io::{Io, IoFile};
@@ -149,7 +150,9 @@ impl BlockFile {
         while at < size {
             let range = at..at.saturating_add(STEP).min(size);
             write_zeros(file, &range).map_err(|failure| self.settle(file, failure, at))?;
-            drop(file.start_writeback(range.clone()));
+            // An error here has consumed the report of a failed writeback: the sync at the end would know nothing of it.
+            file.start_writeback(range.clone())
+                .map_err(|error| self.settle(file, Failure::of("sync_file_range")(error), at))?;
             self.cache.touched(file, &range, size);
             at = range.end;
         }

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use super::index::{Index, Window};
 use super::name::Place;
-use super::scan::{Entry, Found, IndexSet, shape_of, visit_files};
+use super::scan::{Entry, Found, IndexSet, visit_files};
 use crate::error::{Error, ErrorKind, Result, sequence as errors};
 use crate::file::Shape;
 use crate::io::Io;
@@ -127,7 +127,8 @@ fn examine(io: &dyn Io, entry: Entry, window: Window, too_long: bool) -> Result<
     } else if !(Shape::MIN_SHIFT..=Shape::MAX_SHIFT).contains(&entry.shift) {
         Some((ProblemKind::BadShift, "block shift must be between 12 and 28 inclusive".to_owned()))
     } else {
-        shape_of(io, &entry).err().map(|error| (ProblemKind::BadLength, error.to_string()))
+        // By the size just read: a file that cannot be looked at is an error, and no reason to move it anywhere.
+        Shape::of_len(size, entry.shift).err().map(|error| (ProblemKind::BadLength, error.to_string()))
     };
     let problem = found.map(|(kind, message)| problem(kind, Some(name.clone()), Some(index), message));
     Ok(Surveyed { entry, name, size, problem })

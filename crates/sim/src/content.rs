@@ -255,7 +255,8 @@ impl Content {
         let cached = self.cache.range(from..).find(|(_, cached)| !cached.hole).map(|(page, _)| *page);
         let on_disk = self.disk.range(from..).map(|(page, _)| *page).find(|page| self.is_data(*page));
         let first = [cached, on_disk].into_iter().flatten().min()?;
-        let end = (first..).find(|page| !self.is_data(*page))?;
+        let end =
+            (first..page_up(self.len) / PAGE).find(|page| !self.is_data(*page)).unwrap_or(self.len.div_ceil(PAGE));
         let run = offset.max(first * PAGE)..self.len.min(end * PAGE);
         (run.start < run.end).then_some(run)
     }

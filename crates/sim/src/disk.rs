@@ -225,7 +225,7 @@ impl SimDisk {
     /// The recorded calls, one a line, for a test to print when it fails.
     #[must_use]
     pub fn trace_text(&self) -> String {
-        self.trace().iter().map(|entry| format!("{entry}\n")).collect()
+        self.trace().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     }
 
     /// Makes `path` a symbolic link to `target`, durably.

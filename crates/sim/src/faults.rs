@@ -154,7 +154,7 @@ impl Fault {
         self
     }
 
-    /// Only calls that `predicate` is true for.
+    /// Only calls that `predicate` is true for. It runs inside the disk, so that it must not call the disk itself.
     #[must_use]
     pub fn when(mut self, predicate: impl Fn(&Call) -> bool + Send + Sync + 'static) -> Self {
         self.predicate = Some(Arc::new(predicate));

@@ -41,11 +41,13 @@ mod inspect;
 mod io;
 mod locks;
 mod names;
+mod ops;
 mod pages;
 mod resolve;
 mod rng;
 mod rot;
 mod trace;
+mod transfer;
 mod world;
 
 pub use call::{Call, CallKind};

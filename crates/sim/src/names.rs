@@ -87,10 +87,10 @@ impl Names {
 
     /// Does an operation in the cached tree and remembers it.
     pub(crate) fn perform(&mut self, order: u64, node: NodeId, what: What) {
-        if let What::Unlink(from) | What::Rename(from, _) = &what {
-            if let Some(dir) = self.cached.get_mut(&from.dir) {
-                dir.remove(&from.name);
-            }
+        if let What::Unlink(from) | What::Rename(from, _) = &what
+            && let Some(dir) = self.cached.get_mut(&from.dir)
+        {
+            dir.remove(&from.name);
         }
         if let What::Link(to) | What::Rename(_, to) = &what {
             self.cached.entry(to.dir).or_default().insert(Arc::clone(&to.name), node);

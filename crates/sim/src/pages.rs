@@ -84,9 +84,11 @@ pub(crate) fn clear_beyond(disk: &mut Arc<PageMap>, len: u64) {
         Arc::make_mut(disk).split_off(&last_kept);
     }
     let tail = to_usize(len % PAGE);
-    if tail != 0 && disk.get(&(len / PAGE)).is_some_and(|page| page[tail..].iter().any(|byte| *byte != 0)) {
-        if let Some(page) = Arc::make_mut(disk).get_mut(&(len / PAGE)) {
-            Arc::make_mut(page)[tail..].fill(0);
-        }
+    // Looked at first, so that a page shared with a fork is copied only if something changes.
+    if tail != 0
+        && disk.get(&(len / PAGE)).is_some_and(|page| page[tail..].iter().any(|byte| *byte != 0))
+        && let Some(page) = Arc::make_mut(disk).get_mut(&(len / PAGE))
+    {
+        Arc::make_mut(page)[tail..].fill(0);
     }
 }

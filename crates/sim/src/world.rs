@@ -191,10 +191,10 @@ impl World {
     }
 
     pub(crate) fn close(&mut self, handle: u64) {
-        if let Some(Handle { node, .. }) = self.handles.remove(&handle) {
-            if self.locks.get(&node) == Some(&handle) {
-                self.locks.remove(&node);
-            }
+        if let Some(Handle { node, .. }) = self.handles.remove(&handle)
+            && self.locks.get(&node) == Some(&handle)
+        {
+            self.locks.remove(&node);
         }
     }
 

@@ -1,4 +1,11 @@
 //! Names before and after a power cut.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    reason = "tests say what they expect by panicking, in their helpers too"
+)]
 
 mod common;
 

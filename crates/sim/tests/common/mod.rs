@@ -73,3 +73,8 @@ pub(crate) fn in_cache(disk: &SimDisk, path: &str) -> Vec<u8> {
 pub(crate) fn heads(bytes: &[u8]) -> Vec<u8> {
     bytes.chunks(SECTOR).map(|sector| sector[0]).collect()
 }
+
+/// How many of the bytes are `byte`.
+pub(crate) fn count(bytes: &[u8], byte: u8) -> usize {
+    bytes.iter().map(|found| usize::from(*found == byte)).sum()
+}

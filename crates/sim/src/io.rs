@@ -133,7 +133,7 @@ impl Io for SimIo {
             let spot = world.resolve(path, false)?;
             let node = match spot.node {
                 Some(node) => node,
-                None if create.is_none() => return Err(ErrorKind::NotFound.into()),
+                None if create.is_none() => return Err(std::io::ErrorKind::NotFound.into()),
                 None => world.create_file(spot.vacant()?),
             };
             world.open_node(node, self.life)

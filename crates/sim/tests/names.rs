@@ -195,8 +195,8 @@ fn errors_have_the_kinds_of_the_contract() {
     assert_eq!(kind(io.open(p("/none/x"), options).map(drop)), ErrorKind::NotFound);
     assert_eq!(kind(io.open(p("/a/link"), options).map(drop)), ErrorKind::InvalidInput);
     assert_eq!(kind(io.open(p("/a"), options).map(drop)), ErrorKind::InvalidInput);
-    assert_eq!(kind(io.open_lock(p("/a/link"), 0).map(drop)), ErrorKind::InvalidInput);
-    assert_eq!(kind(io.open_lock(p("/a"), 0).map(drop)), ErrorKind::InvalidInput);
+    assert_eq!(kind(io.open_lock(p("/a/link"), Some(0o600)).map(drop)), ErrorKind::InvalidInput);
+    assert_eq!(kind(io.open_lock(p("/a"), Some(0o600)).map(drop)), ErrorKind::InvalidInput);
     for taken in ["/a/x", "/a/link", "/a", "/"] {
         assert_eq!(kind(io.create(p(taken), 0, options).map(drop)), ErrorKind::AlreadyExists);
         assert_eq!(kind(io.create_dir(p(taken))), ErrorKind::AlreadyExists);

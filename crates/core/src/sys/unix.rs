@@ -166,14 +166,22 @@ pub(super) fn open_dir(path: &Path) -> Result<File> {
     OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(path)
 }
 
+fn are_one_file(left: &Path, right: &Path) -> bool {
+    let identity = |path: &Path| std::fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()));
+    identity(left).is_ok_and(|left| identity(right).is_ok_and(|right| left == right))
+}
+
 /// Gives a file a second name and takes the first one away: like a rename it does not replace, but a crash in between
-/// leaves both names. For where there is no such rename.
+/// leaves both names. Tried again it takes the first one away. For where there is no such rename.
 pub(super) fn link_and_unlink(from: &Path, to: &Path) -> Result<()> {
-    std::fs::hard_link(from, to).map_err(|error| match error.raw_os_error() {
+    match std::fs::hard_link(from, to) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && are_one_file(from, to) => {}
         // "The filesystem does not support the creation of hard links" (man 2 link).
-        Some(libc::EPERM) => Error::new(ErrorKind::Unsupported, error),
-        _ => with_kind(error),
-    })?;
+        Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
+            return Err(Error::new(ErrorKind::Unsupported, error));
+        }
+        done => done.map_err(with_kind)?,
+    }
     std::fs::remove_file(from).inspect_err(|_| {
         // Nothing was renamed, says the error, so the new name is taken back; never if it is the only one left.
         if std::fs::symlink_metadata(from).is_ok() {

@@ -199,7 +199,7 @@ fn kinds_of_calls_can_be_missing() {
     for kind in [CallKind::Reserve, CallKind::ZeroRange, CallKind::NextData, CallKind::TryLock, CallKind::WriteSynced] {
         disk.unsupported(kind);
     }
-    let lock = io.open_lock(Path::new("/l"), 0o600).unwrap();
+    let lock = io.open_lock(Path::new("/l"), Some(0o600)).unwrap();
     for _ in 0..2 {
         let errors = [
             file.reserve(1).unwrap_err(),

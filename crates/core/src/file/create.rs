@@ -8,6 +8,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::UNIX_EPOCH;
 
 use super::outcome::{Outcome, outcome_of};
 use super::raw::write_zeros;
@@ -161,10 +162,13 @@ impl BlockFile {
 }
 
 /// Names for a file that is being built in `folder`. They hold no dot but the first one, so that no sequence, whatever
-/// its name, can take one for its own.
+/// its name, can take one for its own. The time is in them because pid and counter alone come back: in a container every
+/// process has pid 1, and would meet what earlier ones left behind in a crash.
 fn free_names(io: &dyn Io, folder: &Path) -> impl Iterator<Item = PathBuf> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     const ATTEMPTS: u32 = 100;
+    let since = io.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     let (folder, pid) = (folder.to_owned(), io.identity().pid);
-    (0..ATTEMPTS).map(move |_| folder.join(format!(".pstream-tmp-{pid:x}-{:x}", NEXT.fetch_add(1, Ordering::Relaxed))))
+    let name = move |number: u32| format!(".pstream-tmp-{pid:x}-{since:x}-{number:x}");
+    (0..ATTEMPTS).map(move |_| folder.join(name(NEXT.fetch_add(1, Ordering::Relaxed))))
 }

@@ -96,7 +96,11 @@ impl BlockFile {
     ///
     /// `PSTREAM_IO` if the system cannot be asked.
     pub fn residency(&self, range: Range<u64>) -> Result<Residency> {
-        self.file()?.residency(range).map_err(|error| Error::io("mincore", &self.path, error))
+        let file = self.file()?;
+        if range.is_empty() {
+            return Ok(Residency::Bytes(0));
+        }
+        file.residency(range).map_err(|error| Error::io("mincore", &self.path, error))
     }
 
     /// The first run of bytes at or after `offset` that was ever written; what lies outside reads as zeros. Where the
@@ -144,6 +148,10 @@ pub(super) fn write_zeros(file: &dyn IoFile, range: &Range<u64>) -> Attempt<()> 
 pub(super) fn evict_fully(file: &dyn IoFile, range: &Range<u64>) -> std::io::Result<Evicted> {
     const ATTEMPTS: u32 = 3;
     let mut remaining = 0;
+    if range.is_empty() {
+        // The system takes a length of zero to mean "up to the end of the file".
+        return Ok(Evicted::Done);
+    }
     for _ in 0..ATTEMPTS {
         match file.evict(range.clone()) {
             Err(error) if error.kind() == ErrorKind::Unsupported => {}

@@ -91,15 +91,14 @@ pub(super) fn survey(io: &dyn Io, place: &Place) -> Result<Survey> {
     })?;
     strangers.sort_by(|left, right| left.0.cmp(&right.0));
     let mut indexes = IndexSet::default();
-    for entry in &entries {
+    let entries = with_sizes(io, entries)?;
+    for (entry, _) in &entries {
         indexes.insert(entry.index);
     }
     let window = indexes.best_window().unwrap_or(Window::EMPTY);
     let too_long = indexes.span().is_some_and(|(first, last)| last.distance(first).is_some());
-    let mut files = Vec::with_capacity(entries.len());
-    for entry in entries {
-        files.push(examine(io, entry, window, too_long)?);
-    }
+    let mut files: Vec<_> =
+        entries.into_iter().map(|(entry, size)| examine(entry, size, window, too_long)).collect();
     files.sort_by(|left, right| order(left, window).cmp(&order(right, window)));
     mark_duplicates(place, &mut files);
     Ok(Survey { files, strangers, leftovers: leftovers(io, place), window })
@@ -113,9 +112,21 @@ fn problem(kind: ProblemKind, file: Option<String>, index: Option<Index>, messag
     Problem { kind, file, index: index.map(Index::get), message }
 }
 
-fn examine(io: &dyn Io, entry: Entry, window: Window, too_long: bool) -> Result<Surveyed> {
+/// The files with their lengths, without those that were released since they were listed: the sequence may be in use.
+fn with_sizes(io: &dyn Io, entries: Vec<Entry>) -> Result<Vec<(Entry, u64)>> {
+    let mut sized = Vec::with_capacity(entries.len());
+    for entry in entries {
+        match io.metadata(&entry.path) {
+            Ok(metadata) => sized.push((entry, metadata.len)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::io("stat", &entry.path, error)),
+        }
+    }
+    Ok(sized)
+}
+
+fn examine(entry: Entry, size: u64, window: Window, too_long: bool) -> Surveyed {
     let name = entry.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let size = io.metadata(&entry.path).map_err(|error| Error::io("stat", &entry.path, error))?.len;
     let index = entry.index;
     let found = if !window.contains(index) {
         let (kind, error) = if too_long {
@@ -131,7 +142,7 @@ fn examine(io: &dyn Io, entry: Entry, window: Window, too_long: bool) -> Result<
         Shape::of_len(size, entry.shift).err().map(|error| (ProblemKind::BadLength, error.to_string()))
     };
     let problem = found.map(|(kind, message)| problem(kind, Some(name.clone()), Some(index), message));
-    Ok(Surveyed { entry, name, size, problem })
+    Surveyed { entry, name, size, problem }
 }
 
 /// Of several files with one index all but one are duplicates. The one that counts: in order, without another problem;

@@ -74,7 +74,7 @@ fn a_rewritten_sector_may_become_garbage_as_a_whole_page() {
 #[test]
 fn a_power_cut_kills_handles_locks_and_processes() {
     let (disk, io, file) = with_file(10, 1);
-    let lock = io.open_lock(p("/lock"), 0o600).unwrap();
+    let lock = io.open_lock(p("/lock"), Some(0o600)).unwrap();
     io.sync_dir(p("/")).unwrap();
     assert!(lock.try_lock().unwrap());
     let boot_id = io.identity().boot_id;
@@ -84,12 +84,12 @@ fn a_power_cut_kills_handles_locks_and_processes() {
     assert_eq!(disk.open_handles(), 0);
     let rebooted = disk.io();
     assert_ne!(rebooted.identity().boot_id, boot_id);
-    assert!(rebooted.open_lock(p("/lock"), 0o600).unwrap().try_lock().unwrap());
+    assert!(rebooted.open_lock(p("/lock"), Some(0o600)).unwrap().try_lock().unwrap());
     // A handle from before that is dropped late takes nothing from the new ones.
-    let again = rebooted.open_lock(p("/lock"), 0o600).unwrap();
+    let again = rebooted.open_lock(p("/lock"), Some(0o600)).unwrap();
     assert!(again.try_lock().unwrap());
     drop(lock);
-    assert!(!rebooted.open_lock(p("/lock"), 0o600).unwrap().try_lock().unwrap());
+    assert!(!rebooted.open_lock(p("/lock"), Some(0o600)).unwrap().try_lock().unwrap());
     assert_eq!(read(&*open(&*rebooted, "/f"), 0, 99), [1; 10]);
 }
 
@@ -111,9 +111,9 @@ fn locks_conflict_within_a_process_and_between_two() {
     let (disk, io) = machine();
     let other = disk.as_process(2);
     let other_io = other.io();
-    let first = io.open_lock(p("/lock"), 0o600).unwrap();
-    let second = io.open_lock(p("/lock"), 0o600).unwrap();
-    let third = other_io.open_lock(p("/lock"), 0o600).unwrap();
+    let first = io.open_lock(p("/lock"), Some(0o600)).unwrap();
+    let second = io.open_lock(p("/lock"), Some(0o600)).unwrap();
+    let third = other_io.open_lock(p("/lock"), Some(0o600)).unwrap();
     assert!(first.try_lock().unwrap() && first.try_lock().unwrap());
     assert!(!second.try_lock().unwrap() && !third.try_lock().unwrap());
     drop(second);
@@ -123,14 +123,14 @@ fn locks_conflict_within_a_process_and_between_two() {
     assert_eq!((io.process_alive(2), io.identity().pid == other_io.identity().pid), (Some(true), false));
     other.process_crash();
     assert_eq!((io.process_alive(2), io.process_alive(3)), (Some(false), Some(false)));
-    let fourth = io.open_lock(p("/lock"), 0o600).unwrap();
+    let fourth = io.open_lock(p("/lock"), Some(0o600)).unwrap();
     assert!(fourth.try_lock().unwrap());
     drop(third);
-    assert!(!io.open_lock(p("/lock"), 0o600).unwrap().try_lock().unwrap());
+    assert!(!io.open_lock(p("/lock"), Some(0o600)).unwrap().try_lock().unwrap());
     // A new file under the name is another lock.
     io.remove_file(p("/lock")).unwrap();
     assert!(!fourth.is_at(p("/lock")).unwrap());
-    let fifth = io.open_lock(p("/lock"), 0o600).unwrap();
+    let fifth = io.open_lock(p("/lock"), Some(0o600)).unwrap();
     assert!(fifth.is_at(p("/lock")).unwrap() && fifth.try_lock().unwrap());
 }
 

@@ -97,8 +97,7 @@ pub(super) fn survey(io: &dyn Io, place: &Place) -> Result<Survey> {
     }
     let window = indexes.best_window().unwrap_or(Window::EMPTY);
     let too_long = indexes.span().is_some_and(|(first, last)| last.distance(first).is_some());
-    let mut files: Vec<_> =
-        entries.into_iter().map(|(entry, size)| examine(entry, size, window, too_long)).collect();
+    let mut files: Vec<_> = entries.into_iter().map(|(entry, size)| examine(entry, size, window, too_long)).collect();
     files.sort_by(|left, right| order(left, window).cmp(&order(right, window)));
     mark_duplicates(place, &mut files);
     Ok(Survey { files, strangers, leftovers: leftovers(io, place), window })

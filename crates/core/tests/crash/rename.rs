@@ -116,6 +116,16 @@ fn an_open_that_finishes_or_undoes_a_rename_may_be_stopped_itself() {
     assert!(points > 30, "only {points} points");
 }
 
+/// Nothing of the old name, of the notes and of the locks is left, and none of it comes back.
+#[test]
+fn a_rename_is_durable_when_it_returns() {
+    let disk = start(6);
+    assert!(program(&disk.io()));
+    disk.power_cut(&Keep::None);
+    assert_eq!(disk.names("/d").unwrap(), ["b.0001-12", "b.0002-12", "b.0003-12", "b.meta"]);
+    assert_eq!(disk.names("/d/b.meta").unwrap(), ["quarantine-1"]);
+}
+
 /// A note that was left, without its partner, says nothing: least of all about a new sequence of the old name.
 #[test]
 fn a_note_without_its_partner_is_ignored() {

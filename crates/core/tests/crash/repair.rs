@@ -8,7 +8,7 @@ use std::sync::Arc;
 use pstream_core::io::Io;
 use pstream_core::sequence::ProblemKind::{BadLength, Duplicate, Gap, OutOfRange, Stranger};
 use pstream_core::sequence::{ActionKind, ProblemKind, RepairOptions, inspect, repair};
-use pstream_sim::{Effect, Fault, SimDisk};
+use pstream_sim::{Effect, Fault, Keep, SimDisk};
 
 use crate::harness::{BLOCK, disk, fail_everywhere, open_sequence, rest, stop_everywhere};
 
@@ -110,6 +110,17 @@ fn renames_reach_the_disk_one_by_one() {
     disk.inject(Fault::new(Effect::Stop).kind(pstream_sim::CallKind::Rename).nth(2));
     assert!(!program(&disk.io()));
     assert!(disk.durable_names("/d").unwrap().contains(&"s.0002-12".to_owned()));
+}
+
+/// Every file is where the report says, and the lock is gone, whatever comes.
+#[test]
+fn a_repair_is_durable_when_it_returns() {
+    let disk = start(6);
+    assert!(program(&disk.io()));
+    let names = disk.names("/d").unwrap();
+    assert!(!names.contains(&"s.lock".to_owned()));
+    disk.power_cut(&Keep::None);
+    assert_eq!(disk.names("/d").unwrap(), names);
 }
 
 /// A dry run says what would be done, and does nothing: not even the lock is taken.

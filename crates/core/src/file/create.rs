@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::UNIX_EPOCH;
 
-use super::outcome::{Outcome, outcome_of};
+use super::outcome::{Outcome, outcome_of, retry};
 use super::raw::write_zeros;
 use super::write::Failure;
 use super::{BlockFile, FileOptions, Shape, absolute};
@@ -116,7 +116,7 @@ fn create_temporary(
 /// Gives the file its length, reserves it, writes zeros if asked to, and makes all of it durable. Says whether the
 /// space is reserved.
 fn fill(file: &Arc<dyn IoFile>, path: &Path, shape: Shape, options: CreateOptions) -> Result<bool> {
-    let reserved = match file.reserve(shape.size()) {
+    let reserved = match retry(|| file.reserve(shape.size())) {
         Ok(()) => true,
         Err(error) if outcome_of(&error) == Outcome::Unsupported && options.reserve == Reserve::BestEffort => false,
         Err(error) if outcome_of(&error) == Outcome::Unsupported => {
@@ -126,7 +126,7 @@ fn fill(file: &Arc<dyn IoFile>, path: &Path, shape: Shape, options: CreateOption
         Err(error) => return Err(Error::io("fallocate", path, error)),
     };
     // Where the reservation does not set the length, and where there is none.
-    file.set_len(shape.size()).map_err(|error| Error::io("ftruncate", path, error))?;
+    retry(|| file.set_len(shape.size())).map_err(|error| Error::io("ftruncate", path, error))?;
     drop(file.advise_sequential());
     if options.prewrite {
         let whole = BlockFile::of(path.to_owned(), shape, reserved, Arc::clone(file), options.file);
@@ -150,10 +150,10 @@ impl BlockFile {
         let mut at = 0;
         while at < size {
             let range = at..at.saturating_add(STEP).min(size);
-            write_zeros(file, &range).map_err(|failure| self.settle(file, failure, at))?;
-            // An error here has consumed the report of a failed writeback: the sync at the end would know nothing of it.
-            file.start_writeback(range.clone())
-                .map_err(|error| self.settle(file, Failure::of("sync_file_range")(error), at))?;
+            // The error of the hint counts: if a writeback has failed, this is the only call that will ever say so.
+            let written = write_zeros(file, &range)
+                .and_then(|()| file.start_writeback(range.clone()).map_err(Failure::of("sync_file_range")));
+            written.map_err(|failure| self.settle(file, failure, at))?;
             self.cache.touched(file, &range, size);
             at = range.end;
         }

@@ -185,6 +185,10 @@ impl BlockFile {
         Ok(file)
     }
 
+    fn is_poisoned(&self) -> bool {
+        matches!(*self.state(), State::Poisoned)
+    }
+
     fn poisoned_error(&self) -> Error {
         let message = "file is unavailable due to prior sync error";
         Error::new(ErrorKind::SyncFailed, message).at_path(&self.path)

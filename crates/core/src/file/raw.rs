@@ -5,7 +5,7 @@ use std::io::{ErrorKind, IoSlice, IoSliceMut};
 use std::ops::Range;
 
 use super::BlockFile;
-use super::outcome::{Outcome, outcome_of};
+use super::outcome::{Outcome, outcome_of, retry};
 use super::write::{Attempt, Failure, write_all};
 use crate::error::{self, Error, Result};
 use crate::io::{Durability, IoFile, Residency};
@@ -32,8 +32,8 @@ impl BlockFile {
     /// As [`BlockFile::load`].
     pub fn read_at(&self, offset: u64, buffers: &mut [IoSliceMut<'_>]) -> Result<()> {
         let file = self.file()?;
-        self.read_exact(&*file, buffers, offset)?;
-        self.file().map(drop)
+        self.read_exact(&*file, buffers, offset, drop)?;
+        self.check_not_poisoned()
     }
 
     /// Writes the buffers at `offset`, which need not be aligned. With [`Durability::Synced`] just these bytes are
@@ -75,7 +75,7 @@ impl BlockFile {
         if range.is_empty() {
             return Ok(());
         }
-        self.writing(range.start, |file| match file.zero_range(range.clone()) {
+        self.writing(range.start, |file| match retry(|| file.zero_range(range.clone())) {
             Err(error) if outcome_of(&error) == Outcome::Unsupported => write_zeros(file, &range),
             done => done.map_err(Failure::of("fallocate")),
         })

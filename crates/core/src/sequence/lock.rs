@@ -160,15 +160,15 @@ pub(super) fn look(io: &dyn Io, place: &Place) -> Result<Option<Holder>> {
 /// Removes a lock that no living process can release. Says who held it; `None` if there was no lock.
 pub(super) fn break_lock(io: &dyn Io, place: &Place, force: bool) -> Result<Option<Holder>> {
     let path = place.lock();
-    let symlink = match io.metadata(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io("stat", &path, error)),
-        Ok(metadata) => metadata.kind == FileKind::Symlink,
-    };
+    if kind_of(io, &path)?.is_none() {
+        return Ok(None);
+    }
+    let _alone = Breaker::enter(io, place)?;
+    let Some(kind) = kind_of(io, &path)? else { return Ok(None) };
     let holder = describe_holder(io, place);
     // Kept until the file is gone, so that nobody takes in between what we then remove.
     let mut held = None;
-    if symlink {
+    if kind == FileKind::Symlink {
         if holder.alive == Some(true) && !force {
             return Err(errors::locked(Some(holder)).at_path(&path));
         }
@@ -182,6 +182,55 @@ pub(super) fn break_lock(io: &dyn Io, place: &Place, force: bool) -> Result<Opti
     drop(held);
     io.sync_dir(place.root()).map_err(|error| Error::sync("fsync", place.root(), error))?;
     Ok(Some(holder))
+}
+
+fn kind_of(io: &dyn Io, path: &Path) -> Result<Option<FileKind>> {
+    match io.metadata(path) {
+        Ok(metadata) => Ok(Some(metadata.kind)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("stat", path, error)),
+    }
+}
+
+/// Only one at a time may break a lock. A symbolic link cannot itself be locked: of two who see the same stale one, the
+/// faster could remove it and open the sequence, and the slower would then remove the lock that it made.
+struct Breaker<'a> {
+    io: &'a dyn Io,
+    place: &'a Place,
+    made_folder: bool,
+    _lock: Box<dyn IoLock>,
+}
+
+impl<'a> Breaker<'a> {
+    fn enter(io: &'a dyn Io, place: &'a Place) -> Result<Self> {
+        let path = place.breaker();
+        let made_folder = match io.create_dir(&place.meta()) {
+            Ok(()) => true,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => false,
+            Err(error) => return Err(Error::io("mkdir", &place.meta(), error)),
+        };
+        let lock = io.open_lock(&path, Some(MODE)).map_err(|error| Error::io("open", &path, error))?;
+        let alone = match lock.try_lock() {
+            Ok(true) => lock.is_at(&path).map_err(|error| Error::io("stat", &path, error))?,
+            Ok(false) => false,
+            // Where there are no locks the caller sees to it, as for the lock itself.
+            Err(error) if error.kind() == std::io::ErrorKind::Unsupported => true,
+            Err(error) => return Err(Error::io("flock", &path, error)),
+        };
+        if alone {
+            return Ok(Self { io, place, made_folder, _lock: lock });
+        }
+        Err(errors::locked(Some(describe_holder(io, place))).at_path(&place.lock()))
+    }
+}
+
+impl Drop for Breaker<'_> {
+    fn drop(&mut self) {
+        drop(self.io.remove_file(&self.place.breaker()));
+        if self.made_folder {
+            drop(self.io.remove_dir(&self.place.meta()));
+        }
+    }
 }
 
 /// Whatever can be said of the holder.

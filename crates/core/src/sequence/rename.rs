@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use super::lock::{self, HeldLock};
-use super::name::{HOLDER, Place, RENAME_FROM, RENAME_TO, parse_options};
+use super::name::{BREAKER, HOLDER, Place, RENAME_FROM, RENAME_TO, parse_options};
 use super::scan::{Found, visit_files};
 use super::{SequenceOptions, resolve, scan, sync_root};
 use crate::error::{self, Error, Result};
@@ -69,6 +69,7 @@ pub(super) fn settle(io: &Arc<dyn Io>, place: &Place, options: SequenceOptions) 
         end(&**io, &other, place)?;
         lock.release()?;
     }
+    remove_durably(&**io, place, &place.meta().join(TEMPORARY))?;
     remove_durably(&**io, place, &place.rename_to())?;
     remove_durably(&**io, place, &place.rename_from())
 }
@@ -81,6 +82,10 @@ fn lock_partner(io: &Arc<dyn Io>, other: &Place, options: SequenceOptions) -> Re
 fn partner(io: &dyn Io, place: &Place, note: &Path, counterpart: fn(&Place) -> PathBuf) -> Result<Option<Place>> {
     let Some((token, other)) = read_note(io, note)? else { return Ok(None) };
     let Ok(other) = Place::new(place.root().to_owned(), &other) else { return Ok(None) };
+    if other == *place {
+        // Nothing that a rename writes; its lock is ours, and would be waited for in vain.
+        return Ok(None);
+    }
     let matching = read_note(io, &counterpart(&other))?;
     Ok(matching.is_some_and(|(theirs, name)| theirs == token && name == place.name()).then_some(other))
 }
@@ -133,7 +138,7 @@ fn end(io: &dyn Io, from: &Place, to: &Place) -> Result<()> {
 fn meta_entries(io: &dyn Io, place: &Place) -> Result<Vec<OsString>> {
     let mut names = Vec::new();
     let listed = io.read_dir(&place.meta(), &mut |entry| {
-        let own = [HOLDER, RENAME_TO, RENAME_FROM, TEMPORARY].iter().any(|own| entry.name == *own);
+        let own = [HOLDER, BREAKER, RENAME_TO, RENAME_FROM, TEMPORARY].iter().any(|own| entry.name == *own);
         if !own {
             names.push(entry.name);
         }

@@ -20,6 +20,7 @@ mod common;
 mod closed;
 mod create;
 mod load_store;
+mod moments;
 mod open;
 mod raw;
 mod refused;

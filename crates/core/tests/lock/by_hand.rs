@@ -5,10 +5,12 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
-use pstream_core::ErrorKind;
 use pstream_core::sequence::{RepairOptions, break_lock, inspect, rename, repair};
+use pstream_core::{ErrorKind, FileSequence};
 
+use crate::common::hooked::Hooked;
 use crate::common::{assert_code, failure, folder, names, os, sequence, try_sequence};
 use crate::holder_in;
 
@@ -99,4 +101,32 @@ fn a_folder_in_its_place_is_not_broken() {
         assert_eq!(*error.kind(), ErrorKind::InvalidFile, "{error}");
     }
     assert_eq!(names(folder.path()), ["s.lock"]);
+}
+
+/// The story: two break the same link. The slower one has looked, and sees a link to a dead process; then the faster one
+/// removes it, opens the sequence, and makes a lock of its own at the very path that the slower one now removes. The
+/// next opener would be a second holder.
+#[test]
+fn of_two_who_break_it_none_removes_the_lock_of_the_other() {
+    for force in [false, true] {
+        let folder = folder();
+        let root = folder.path().to_owned();
+        symlink(dead_pid().to_string(), root.join("s.lock")).unwrap();
+        let faster: Arc<Mutex<Option<FileSequence>>> = Arc::default();
+        let kept = Arc::clone(&faster);
+        let slower = Hooked::new(move |call, path| {
+            if call == "remove_file" && path.ends_with("s.lock") && kept.lock().unwrap().is_none() {
+                drop(break_lock(&*os(), &root, "s", force));
+                *kept.lock().unwrap() = try_sequence(&root, "s").ok();
+            }
+            Ok(())
+        });
+        drop(break_lock(&slower, folder.path(), "s", force));
+        if faster.lock().unwrap().is_some() {
+            assert_code(try_sequence(folder.path(), "s"), "PSTREAM_LOCKED");
+        }
+        drop(faster.lock().unwrap().take());
+        sequence(folder.path(), "s").close().unwrap();
+        assert_eq!(names(folder.path()), Vec::<String>::new());
+    }
 }

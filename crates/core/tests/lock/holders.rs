@@ -2,13 +2,17 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use pstream_core::ErrorKind;
 use pstream_core::sequence::{break_lock, inspect};
+use pstream_core::{ErrorKind, FileSequence, SequenceOptions};
 use tempfile::TempDir;
 
-use crate::common::{Guarded, assert_code, await_file, failure, folder, helper, names, os, sequence, try_sequence};
+use crate::common::hooked::Hooked;
+use crate::common::{
+    Guarded, assert_code, await_file, failure, folder, helper, names, os, sequence, shape, try_sequence,
+};
 use crate::{holder_in, open_within};
 
 /// A folder `root` for the sequence, in one for the signs that processes give each other.
@@ -114,6 +118,29 @@ fn the_lock_is_removed_on_close_and_on_drop() {
     assert_eq!(names(folder.path()), Vec::<String>::new());
     drop(first);
     assert_eq!(names(folder.path()), Vec::<String>::new());
+}
+
+/// Dropped or closed, the folder is synced after the lock is gone.
+#[test]
+fn a_drop_syncs_the_folder_like_a_close() {
+    for close in [true, false] {
+        let folder = folder();
+        let trace: Arc<Mutex<Vec<String>>> = Arc::default();
+        let kept = Arc::clone(&trace);
+        let io = Hooked::new(move |call, path| {
+            kept.lock().unwrap().push(format!("{call} {}", path.file_name().unwrap().to_string_lossy()));
+            Ok(())
+        });
+        let options = SequenceOptions::default();
+        let sequence = FileSequence::open(Arc::new(io), folder.path(), "s", shape(1, 12), options).unwrap();
+        let root = format!("sync_dir {}", sequence.root().file_name().unwrap().to_string_lossy());
+        trace.lock().unwrap().clear();
+        if close {
+            sequence.close().unwrap();
+        }
+        drop(sequence);
+        assert_eq!(*trace.lock().unwrap(), ["remove_file holder", "remove_file s.lock", &root]);
+    }
 }
 
 /// What else lies in the folder of the sequence stays.

@@ -6,7 +6,7 @@ const MiB = 1024 * 1024
 
 const shapes = [
   { size: 1, operations: 8, turns: 16 },
-  { size: 8, operations: 1, turns: 16 }
+  { size: 8, operations: 4, turns: 8 }
 ]
 
 export const cases = shapes.map(({ size, ...shape }) => ({

@@ -127,9 +127,9 @@ async function describeRemains(FileSequence, folder) {
   const { files, lock, problems } = await FileSequence.inspect(folder, NAME)
   fact('files', files.map(({ name }) => name).join(', ').replace(/^(.{60,}?,) .*, /, '$1 … '))
   fact('problems', problems.length === 0 ? 'none' : problems.map(({ message }) => message).join('; '))
-  const lockFile = existsSync(join(folder, `${NAME}.lock`)) ? 'still there' : 'gone'
-  const holder = lock?.pid === undefined ? '' : `; names process ${lock.pid}, which is ${lock.alive ? 'alive' : 'dead'}`
-  fact('lock file', `${lockFile}${holder}`)
+  const lockFile = existsSync(join(folder, `${NAME}.lock`)) ? 'still there, as a crash leaves it' : 'gone'
+  const holder = lock === undefined ? 'nobody holds it' : `held by process ${lock.pid}`
+  fact('lock', `its file is ${lockFile}; ${holder}`)
 }
 
 async function finish({ sequence, path, layout, stored }) {

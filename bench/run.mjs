@@ -35,14 +35,16 @@ function fail(message) {
 
 function options() {
   try {
-    const { values } = parseArgs({ options: {
-      case: { type: 'string', multiple: true },
-      quick: { type: 'boolean', default: false },
-      rounds: { type: 'string' },
-      dir: { type: 'string' },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false }
-    } })
+    const { values } = parseArgs({
+      options: {
+        case: { type: 'string', multiple: true },
+        quick: { type: 'boolean', default: false },
+        rounds: { type: 'string' },
+        dir: { type: 'string' },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    })
     const rounds = Number(values.rounds ?? (values.quick ? 2 : 5))
     if (!Number.isInteger(rounds) || rounds < 1) fail(`--rounds takes a whole number from 1 on, not '${values.rounds}'`)
     return { ...values, rounds }
@@ -53,18 +55,31 @@ function options() {
 
 function select(globs) {
   if (globs === undefined) return cases
-  const patterns = globs.map((glob) => new RegExp(`^${glob.replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.')}$`))
+  const patterns = globs.map(
+    (glob) =>
+      new RegExp(
+        `^${glob
+          .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+          .replaceAll('*', '.*')
+          .replaceAll('?', '.')}$`,
+      ),
+  )
   const selected = cases.filter(({ name }) => patterns.some((pattern) => pattern.test(name)))
-  return selected.length > 0 ? selected : fail(`no case matches ${globs.join(', ')}. Cases: ${cases.map(({ name }) => name).join(', ')}`)
+  return selected.length > 0
+    ? selected
+    : fail(`no case matches ${globs.join(', ')}. Cases: ${cases.map(({ name }) => name).join(', ')}`)
 }
 
 async function measure(message) {
   const child = fork(here('./lib/child.mjs'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   let answer
-  child.once('message', (received) => { answer = received })
+  child.once('message', (received) => {
+    answer = received
+  })
   child.send(message)
   const [code, signal] = await once(child, 'exit')
-  const error = answer?.error ?? (answer === undefined ? `its process ended with ${signal ?? `code ${code}`}` : undefined)
+  const error =
+    answer?.error ?? (answer === undefined ? `its process ended with ${signal ?? `code ${code}`}` : undefined)
   if (error !== undefined) throw new Error(`${message.name}: ${error}`)
   return answer.result
 }
@@ -92,10 +107,14 @@ async function main() {
     rmSync(directory, { recursive: true, force: true })
     if (dir === undefined && readdirSync(base).length === 0) rmdirSync(base)
   }
-  process.once('SIGINT', () => { cleanUp(); process.exit(130) })
+  process.once('SIGINT', () => {
+    cleanUp()
+    process.exit(130)
+  })
   try {
     const facts = machine(directory)
-    if (facts.inMemory) say(`${facts.fileSystem} is in memory: these figures say nothing about a disk. Choose another folder with --dir.`)
+    if (facts.inMemory)
+      say(`${facts.fileSystem} is in memory: these figures say nothing about a disk. Choose another folder with --dir.`)
     const results = []
     for (const [i, { name }] of selected.entries()) {
       const started = performance.now()

@@ -30,12 +30,12 @@ function readArguments() {
   try {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
-      options: { dir: { type: 'string' }, help: { type: 'boolean' } }
+      options: { dir: { type: 'string' }, help: { type: 'boolean' } },
     })
     if (positionals.length > 1) throw new Error(`one file at a time, not ${positionals.length}`)
     return { ...values, path: positionals[0] }
   } catch (error) {
-    throw new TourError(`${error.message}\nTry --help.`)
+    throw new TourError(`${error.message.split('. ')[0]}\nTry --help.`)
   }
 }
 
@@ -63,7 +63,11 @@ async function main() {
   const { FileSequence } = await importPackage()
   const folder = await makeFolder(dir)
   const cleanUp = () => rmSync(folder, { recursive: true, force: true })
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => { cleanUp(); process.exit(1) })
+  for (const signal of ['SIGINT', 'SIGTERM'])
+    process.once(signal, () => {
+      cleanUp()
+      process.exit(1)
+    })
   try {
     await tour(FileSequence, given, folder)
   } finally {
@@ -76,24 +80,31 @@ async function tour(FileSequence, given, folder) {
   say(bold('A file goes through block storage, and its writer is killed half way.'))
 
   step(1, 'The file')
-  const path = given ?? await unpackSample(folder)
+  const path = given ?? (await unpackSample(folder))
   const layout = layoutFor(await check(path))
   const expected = await digest(path)
   fact('file', `${basename(path)}${given === undefined ? ', a bundled log' : ''}, ${size(layout.size)}`)
   fact('SHA-256', expected)
-  fact('as blocks', `${counted(layout.blocks, 'block')} of ${size(2 ** layout.blockShift)}, each with a head of its own; up to ${layout.blocksPerFile} in a file`)
+  fact(
+    'as blocks',
+    `${counted(layout.blocks, 'block')} of ${size(2 ** layout.blockShift)}, each with a head of its own; up to ${layout.blocksPerFile} in a file`,
+  )
 
   step(2, 'A child process copies it, and is killed')
   const { stored, pid } = await copyAndKill({ path, folder, name: NAME, layout })
   fact('killed', `process ${pid}, by SIGKILL, ${stored < layout.blocks ? 'half way' : 'before it closed anything'}`)
-  fact('by then', `${stored} of ${counted(layout.blocks, 'block')} were acknowledged as durable`)
+  fact('by then', `${stored} of ${counted(layout.blocks, 'block')} acknowledged as durable`)
 
   step(3, 'Open what it left')
   await describeRemains(FileSequence, folder)
   const { blocksPerFile: blockCount, blockShift } = layout
+  const started = performance.now()
   const sequence = await FileSequence.open(folder, { name: NAME, blockCount, blockShift, reserve: 'best-effort' })
   try {
-    fact('opened', 'at once: the kernel gave the lock up when the process died')
+    fact(
+      'opened',
+      `in ${(performance.now() - started).toFixed(1)} ms: the kernel gave the lock up when the process died`,
+    )
     await finish({ sequence, path, layout, stored })
     await compare({ sequence, layout, expected })
   } finally {
@@ -102,7 +113,16 @@ async function tour(FileSequence, given, folder) {
 
   step(6, 'What it left behind in memory')
   const { files } = await FileSequence.inspect(folder, NAME)
-  fact('page cache', describeCache(await pageCache(folder, files.map(({ name }) => join(folder, name))), layout.size))
+  fact(
+    'page cache',
+    describeCache(
+      await pageCache(
+        folder,
+        files.map(({ name }) => join(folder, name)),
+      ),
+      layout.size,
+    ),
+  )
   fact('process', `${size(process.resourceUsage().maxRSS * 1024)} at most, Node itself included`)
 }
 
@@ -125,7 +145,13 @@ async function copyAndKill(task) {
 
 async function describeRemains(FileSequence, folder) {
   const { files, lock, problems } = await FileSequence.inspect(folder, NAME)
-  fact('files', files.map(({ name }) => name).join(', ').replace(/^(.{60,}?,) .*, /, '$1 … '))
+  fact(
+    'files',
+    files
+      .map(({ name }) => name)
+      .join(', ')
+      .replace(/^(.{60,}?,) .*, /, '$1 … '),
+  )
   fact('problems', problems.length === 0 ? 'none' : problems.map(({ message }) => message).join('; '))
   const lockFile = existsSync(join(folder, `${NAME}.lock`)) ? 'still there, as a crash leaves it' : 'gone'
   const holder = lock === undefined ? 'nobody holds it' : `held by process ${lock.pid}`
@@ -134,10 +160,14 @@ async function describeRemains(FileSequence, folder) {
 
 async function finish({ sequence, path, layout, stored }) {
   const { whole, files, current } = await recover({ sequence, layout })
-  fact('checked', `${counted(whole, 'block')} in ${counted(files, 'file')} are whole, by their checksums`)
+  fact('checked', `whole by their checksums: ${counted(whole, 'block')} in ${counted(files, 'file')}`)
   if (whole < stored) throw new Error(`${stored} blocks were acknowledged, and only ${whole} are there`)
-  fact('so', whole === stored ? 'everything acknowledged is there'
-    : `everything acknowledged is there, and ${counted(whole - stored, 'block')} more that made it before the kill`)
+  fact(
+    'so',
+    whole === stored
+      ? 'everything acknowledged is there'
+      : `everything acknowledged is there, and ${counted(whole - stored, 'block')} more that made it before the kill`,
+  )
 
   step(4, 'Finish the copy')
   const source = await open(path)
@@ -164,12 +194,14 @@ async function compare({ sequence, layout, expected }) {
 
 function describeCache({ bytes, inMemory }, total) {
   if (inMemory) return 'cannot be told: the folder is in memory, there is no disk behind it'
-  return bytes === undefined ? "cannot be told: 'fincore' is not there" : `${size(bytes)} of ${size(total)} that were written and read`
+  return bytes === undefined
+    ? "cannot be told: 'fincore' is not there"
+    : `${size(bytes)} of ${size(total)} that were written and read`
 }
 
 const advice = {
   PSTREAM_NO_SPACE: 'The copy needs as much room as the file: choose another folder with --dir.',
-  PSTREAM_UNSUPPORTED: 'This file system lacks what is needed: choose another folder with --dir.'
+  PSTREAM_UNSUPPORTED: 'This file system lacks what is needed: choose another folder with --dir.',
 }
 
 main().catch((error) => {

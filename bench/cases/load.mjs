@@ -6,7 +6,7 @@ const MiB = 1024 * 1024
 
 const shapes = [
   { size: 1, operations: 8, turns: 16 },
-  { size: 8, operations: 4, turns: 8 }
+  { size: 8, operations: 4, turns: 8 },
 ]
 
 export const cases = shapes.map(({ size, ...shape }) => ({
@@ -18,5 +18,5 @@ export const cases = shapes.map(({ size, ...shape }) => ({
   blockShift: 16,
   targets: { rust: 0.95, ts: 0.8 },
   ...shape,
-  measure: measureBlocks
+  measure: measureBlocks,
 }))

@@ -10,16 +10,38 @@ const notDurable = { crate: 'not durable: above a chunk of 8 MiB its data is not
 // The cache is dropped every 4 MiB: where it fits, a slice holds a whole number of drops.
 const shapes = [
   { size: '4KiB', bytes: 4 * KiB, blockShift: 12, operations: 128, turns: 8 },
-  { size: '4KiB-prewritten', bytes: 4 * KiB, blockShift: 12, operations: 128, turns: 8, prewrite: true,
-    title: 'store 4 KiB into pre-written space' },
+  {
+    size: '4KiB-prewritten',
+    bytes: 4 * KiB,
+    blockShift: 12,
+    operations: 128,
+    turns: 8,
+    prewrite: true,
+    title: 'store 4 KiB into pre-written space',
+  },
   { size: '64KiB', bytes: 64 * KiB, blockShift: 16, operations: 64, turns: 8 },
   { size: '1MiB', bytes: MiB, blockShift: 16, operations: 4, turns: 24 },
   { size: '8MiB', bytes: 8 * MiB, blockShift: 16, operations: 1, turns: 24 },
-  { size: '8MiB-pairs', bytes: 8 * MiB, blockShift: 16, operations: 1, turns: 24, layout: 'pairs',
-    title: 'store 8 MiB as 128 pairs of head and body' },
+  {
+    size: '8MiB-pairs',
+    bytes: 8 * MiB,
+    blockShift: 16,
+    operations: 1,
+    turns: 24,
+    layout: 'pairs',
+    title: 'store 8 MiB as 128 pairs of head and body',
+  },
   { size: '64MiB', bytes: 64 * MiB, blockShift: 16, operations: 1, turns: 5, marks: notDurable },
-  { size: '64MiB-pairs', bytes: 64 * MiB, blockShift: 16, operations: 1, turns: 5, layout: 'pairs', marks: notDurable,
-    title: 'store 64 MiB as 1024 pairs of head and body' }
+  {
+    size: '64MiB-pairs',
+    bytes: 64 * MiB,
+    blockShift: 16,
+    operations: 1,
+    turns: 5,
+    layout: 'pairs',
+    marks: notDurable,
+    title: 'store 64 MiB as 1024 pairs of head and body',
+  },
 ]
 
 export const cases = shapes.map(({ size, title, ...shape }) => ({
@@ -29,5 +51,5 @@ export const cases = shapes.map(({ size, title, ...shape }) => ({
   layout: 'bytes',
   targets,
   ...shape,
-  measure: measureBlocks
+  measure: measureBlocks,
 }))

@@ -9,7 +9,10 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 const target = process.env.CARGO_TARGET_DIR ?? `${root}target`
 
 export function buildBaseline() {
-  execFileSync('cargo', ['build', '--release', '--quiet', '-p', 'pstream-bench-baseline'], { cwd: root, stdio: 'inherit' })
+  execFileSync('cargo', ['build', '--release', '--quiet', '-p', 'pstream-bench-baseline'], {
+    cwd: root,
+    stdio: 'inherit',
+  })
 }
 
 export class Baseline {
@@ -18,7 +21,9 @@ export class Baseline {
 
   constructor() {
     this.#child = spawn(`${target}/release/pstream-bench-baseline`, { stdio: ['pipe', 'pipe', 'inherit'] })
-    this.#child.on('error', (error) => { throw new Error(`the baseline does not start: ${error.message}`) })
+    this.#child.on('error', (error) => {
+      throw new Error(`the baseline does not start: ${error.message}`)
+    })
     this.#answers = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
   }
 

@@ -61,7 +61,7 @@ export class Package {
     let nanoseconds = 0n
     for (let operation = work.first; operation < work.first + work.count; operation++) {
       stamp(bytes, operation)
-      const block = operation * work.bytes / this.file.blockSize
+      const block = (operation * work.bytes) / this.file.blockSize
       const start = process.hrtime.bigint()
       await this.file.store(block, from)
       nanoseconds += process.hrtime.bigint() - start
@@ -73,7 +73,7 @@ export class Package {
     this.#prepare(work)
     let nanoseconds = 0n
     for (let operation = work.first; operation < work.first + work.count; operation++) {
-      const block = operation * work.bytes / this.file.blockSize
+      const block = (operation * work.bytes) / this.file.blockSize
       const start = process.hrtime.bigint()
       const loaded = await this.file.loadBytes(block, work.bytes)
       nanoseconds += process.hrtime.bigint() - start

@@ -5,8 +5,16 @@ import os from 'node:os'
 
 // man 2 statfs
 const fileSystems = new Map([
-  [0xef53, 'ext4'], [0x58465342, 'xfs'], [0x9123683e, 'btrfs'], [0x2fc12fc1, 'zfs'], [0xf2f52010, 'f2fs'],
-  [0x01021994, 'tmpfs'], [0x858458f6, 'ramfs'], [0x794c7630, 'overlay'], [0x6969, 'nfs'], [0x65735546, 'fuse']
+  [0xef53, 'ext4'],
+  [0x58465342, 'xfs'],
+  [0x9123683e, 'btrfs'],
+  [0x2fc12fc1, 'zfs'],
+  [0xf2f52010, 'f2fs'],
+  [0x01021994, 'tmpfs'],
+  [0x858458f6, 'ramfs'],
+  [0x794c7630, 'overlay'],
+  [0x6969, 'nfs'],
+  [0x65735546, 'fuse'],
 ])
 
 export function machine(directory) {
@@ -20,6 +28,6 @@ export function machine(directory) {
     memoryGiB: Math.round(os.totalmem() / 2 ** 30),
     fileSystem,
     inMemory: fileSystem === 'tmpfs' || fileSystem === 'ramfs',
-    node: process.version
+    node: process.version,
   }
 }

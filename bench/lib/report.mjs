@@ -22,7 +22,7 @@ function cells(result, row, isFirst) {
     row.ratio.median.toFixed(2),
     limit ? '' : `${row.ratio.min.toFixed(2)}–${row.ratio.max.toFixed(2)}`,
     row.target === undefined ? '' : `≥ ${row.target.toFixed(2)}`,
-    verdict(row)
+    verdict(row),
   ]
 }
 
@@ -32,36 +32,55 @@ function notes(report) {
   const all = report.cases.flatMap(({ title, note, missing, results }) => [
     ...(note ? [`${title}: ${note}.`] : []),
     ...(missing ? [`Not measured: ${missing}.`] : []),
-    ...results.filter(({ mark }) => mark).map(({ contender, mark }) => `* ${contender}, ${title}: ${mark}.`)
+    ...results.filter(({ mark }) => mark).map(({ contender, mark }) => `* ${contender}, ${title}: ${mark}.`),
   ])
   return [...new Set(all)]
 }
 
 function machineLine({ machine, rounds }) {
   const { system, architecture, cores, memoryGiB, fileSystem, inMemory, node } = machine
-  return `${system} ${architecture}, ${cores} cores, ${memoryGiB} GiB, ${fileSystem}`
-    + `${inMemory ? ' (in memory: says nothing about a disk)' : ''}, Node ${node}; medians of ${rounds} rounds, spread from the slowest to the fastest.`
+  return (
+    `${system} ${architecture}, ${cores} cores, ${memoryGiB} GiB, ${fileSystem}` +
+    `${inMemory ? ' (in memory: says nothing about a disk)' : ''}, Node ${node}; medians of ${rounds} rounds, spread from the slowest to the fastest.`
+  )
 }
 
 export function terminalTable(report) {
   const rows = [headings, ...rowsOf(report)]
   const widths = headings.map((_, column) => Math.max(...rows.map((row) => row[column].length)))
   const isText = (column) => column < 2 || column > 6
-  const line = (row) => row.map((cell, i) => isText(i) ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join('  ').trimEnd()
+  const line = (row) =>
+    row
+      .map((cell, i) => (isText(i) ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
+      .join('  ')
+      .trimEnd()
   const [head, ...body] = rows.map(line)
-  return [head, '-'.repeat(widths.reduce((sum, width) => sum + width + 2, -2)), ...body, '', ...notes(report), machineLine(report)].join('\n')
+  return [
+    head,
+    '-'.repeat(widths.reduce((sum, width) => sum + width + 2, -2)),
+    ...body,
+    '',
+    ...notes(report),
+    machineLine(report),
+  ].join('\n')
 }
 
 export function markdown(report) {
   const line = (row) => `| ${row.join(' | ')} |`
   return [
-    '# Benchmarks', '',
+    '# Benchmarks',
+    '',
     '`plain` are bare system calls from Rust, the limit; `rust` is the engine, `ts` the package, `crate` the Rust crate',
     'pstream 0.1.1. All take turns in one run; "of the limit" is the speed by that of `plain` in the same round, and the',
-    'targets are ratios too. Absolute times say something about this machine only.', '',
-    machineLine(report), '',
-    line(headings), line(headings.map((_, i) => i < 2 || i > 6 ? '---' : '---:')),
-    ...rowsOf(report).map(line), '',
-    ...notes(report).map((note) => `- ${note.replace(/^\*/, '\\*')}`), ''
+    'targets are ratios too. Absolute times say something about this machine only.',
+    '',
+    machineLine(report),
+    '',
+    line(headings),
+    line(headings.map((_, i) => (i < 2 || i > 6 ? '---' : '---:'))),
+    ...rowsOf(report).map(line),
+    '',
+    ...notes(report).map((note) => `- ${note.replace(/^\*/, '\\*')}`),
+    '',
   ].join('\n')
 }

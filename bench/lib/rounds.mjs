@@ -20,7 +20,7 @@ export async function measureBlocks(definition, { baseline, directory, rounds, q
   // Warms up, does not count, and tells how many turns there is time for.
   const started = performance.now()
   await play(0, 1)
-  const affordable = Math.floor(SECONDS_A_CASE * 1000 / (performance.now() - started) / rounds)
+  const affordable = Math.floor((SECONDS_A_CASE * 1000) / (performance.now() - started) / rounds)
   const turns = Math.max(1, Math.min(affordable, quick ? Math.ceil(definition.turns / 2) : definition.turns))
   const figures = new Map(found.map(({ name }) => [name, []]))
   for (let round = 1; round <= rounds; round++) {
@@ -46,7 +46,7 @@ async function playRound(definition, { baseline, directory, found, round, turns 
   for (let turn = 0; turn < turns; turn++) {
     const work = { first: turn * operations, count: operations, bytes, seed }
     for (const contender of rotate(order, turn)) {
-      times.get(contender.name).push(await contender[verb](work, layout) / operations)
+      times.get(contender.name).push((await contender[verb](work, layout)) / operations)
       // What the kernel goes on to read ahead would be a present to this one's next turn, and a burden on the others.
       if (isLoad) await chill(baseline, definition, contender, path(contender))
     }
@@ -67,7 +67,7 @@ async function playRound(definition, { baseline, directory, found, round, turns 
 async function chill(baseline, { name, blockShift }, contender, path) {
   let resident
   for (let attempt = 0; attempt < 100; attempt++) {
-    ({ resident } = await baseline.ask('chill', { path, blockShift }))
+    ;({ resident } = await baseline.ask('chill', { path, blockShift }))
     if (!(resident > 0)) return
     await setTimeout(10)
   }

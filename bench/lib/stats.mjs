@@ -21,9 +21,12 @@ export function summarise(figures, { bytes, targets = {}, marks = {} }) {
     const target = targets[contender]
     const microseconds = spread(rounds.map((nanoseconds) => nanoseconds / 1000))
     return {
-      contender, microseconds, megabytesPerSecond: bytes / microseconds.median, ratio,
+      contender,
+      microseconds,
+      megabytesPerSecond: bytes / microseconds.median,
+      ratio,
       ...(target !== undefined && { target, met: ratio.median >= target }),
-      ...(marks[contender] !== undefined && { mark: marks[contender] })
+      ...(marks[contender] !== undefined && { mark: marks[contender] }),
     }
   })
 }

@@ -19,24 +19,41 @@ const pick = (list) => list[Math.floor(random() * list.length)]
 const fixed = (value, digits) => Number(value.toFixed(digits))
 
 const places = ['harbour', 'ridge', 'orchard', 'quarry', 'lighthouse', 'meadow', 'bridge', 'summit']
-const stations = places.flatMap((place) => [1, 2, 3].map((number) => ({
-  name: `${place}-${number}`, celsius: between(-4, 18), hectopascal: between(985, 1030), battery: between(3.4, 4.2)
-})))
+const stations = places.flatMap((place) =>
+  [1, 2, 3].map((number) => ({
+    name: `${place}-${number}`,
+    celsius: between(-4, 18),
+    hectopascal: between(985, 1030),
+    battery: between(3.4, 4.2),
+  })),
+)
 
 function reading(station) {
   station.celsius += between(-0.15, 0.15)
   station.hectopascal += between(-0.2, 0.2)
   station.battery = Math.max(3.1, station.battery - between(0, 0.0004))
   return {
-    type: 'reading', celsius: fixed(station.celsius, 2), humidity: fixed(between(35, 98), 1),
-    hectopascal: fixed(station.hectopascal, 1), wind: { speed: fixed(random() ** 2 * 24, 1), from: Math.floor(between(0, 360)) }
+    type: 'reading',
+    celsius: fixed(station.celsius, 2),
+    humidity: fixed(between(35, 98), 1),
+    hectopascal: fixed(station.hectopascal, 1),
+    wind: { speed: fixed(random() ** 2 * 24, 1), from: Math.floor(between(0, 360)) },
   }
 }
 
 const events = [
-  (station) => ({ type: 'status', battery: fixed(station.battery, 3), uptime: Math.floor(between(60, 9e6)), rssi: -Math.floor(between(48, 97)) }),
+  (station) => ({
+    type: 'status',
+    battery: fixed(station.battery, 3),
+    uptime: Math.floor(between(60, 9e6)),
+    rssi: -Math.floor(between(48, 97)),
+  }),
   () => ({ type: 'upload', records: Math.floor(between(1, 400)), ms: fixed(between(12, 900), 1), ok: random() > 0.03 }),
-  () => ({ type: 'warning', code: pick(['gust', 'frost', 'sensor-drift', 'low-battery', 'clock-skew']), acknowledged: random() > 0.5 })
+  () => ({
+    type: 'warning',
+    code: pick(['gust', 'frost', 'sensor-drift', 'low-battery', 'clock-skew']),
+    acknowledged: random() > 0.5,
+  }),
 ]
 
 function log() {

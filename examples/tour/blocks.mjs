@@ -72,10 +72,11 @@ export class Run {
     for (let i = 0; i < count; i++) {
       const head = this.#head(i)
       const bodyLength = head.readUInt32LE(8)
-      const isWhole = head.readUInt32LE(0) === MAGIC
-        && head.readUInt32LE(4) === number + i
-        && bodyLength <= this.#layout.bodySize
-        && head.readUInt32LE(12) === checksum(head, this.#body(i, bodyLength))
+      const isWhole =
+        head.readUInt32LE(0) === MAGIC &&
+        head.readUInt32LE(4) === number + i &&
+        bodyLength <= this.#layout.bodySize &&
+        head.readUInt32LE(12) === checksum(head, this.#body(i, bodyLength))
       if (!isWhole) return i
     }
     return count

@@ -9,7 +9,7 @@ import { Run } from './blocks.mjs'
 export async function copy({ source, sequence, layout, first = 0, current, onStored }) {
   const run = new Run(layout)
   let file = current
-  for (let number = first; number < layout.blocks;) {
+  for (let number = first; number < layout.blocks; ) {
     const block = number % layout.blocksPerFile
     file ??= await sequence.alloc()
     const count = Math.min(layout.blocksPerStore, layout.blocksPerFile - block, layout.blocks - number)
@@ -28,7 +28,7 @@ export async function copy({ source, sequence, layout, first = 0, current, onSto
 }
 
 async function readFully(source, bytes, position) {
-  for (let done = 0; done < bytes.length;) {
+  for (let done = 0; done < bytes.length; ) {
     const { bytesRead } = await source.read(bytes, done, bytes.length - done, position + done)
     if (bytesRead === 0) throw new Error('the file has become shorter while it was read')
     done += bytesRead
@@ -53,7 +53,7 @@ export async function recover({ sequence, layout }) {
 }
 
 async function wholeBlocks(file, run, first, layout) {
-  for (let block = 0; block < file.blockCount;) {
+  for (let block = 0; block < file.blockCount; ) {
     const count = Math.min(layout.blocksPerStore, file.blockCount - block)
     await file.load(block, run.pairs(count))
     const whole = run.whole(first + block, count)
@@ -68,7 +68,7 @@ export async function readBack({ sequence, layout, onBytes }) {
   const run = new Run(layout)
   let number = 0
   for await (const file of sequence.retrieve()) {
-    for (let block = 0; block < file.blockCount && number < layout.blocks;) {
+    for (let block = 0; block < file.blockCount && number < layout.blocks; ) {
       const count = Math.min(layout.blocksPerStore, file.blockCount - block, layout.blocks - number)
       await file.load(block, run.pairs(count))
       const whole = run.whole(number, count)

@@ -10,8 +10,21 @@ export async function pageCache(folder, paths) {
   if (process.platform === 'linux' && (await statfs(folder)).type === TMPFS) return { inMemory: true }
   try {
     // Part of util-linux.
-    const { stdout } = await promisify(execFile)('fincore', ['--bytes', '--raw', '--noheadings', '--output', 'RES', '--', ...paths])
-    return { bytes: stdout.trim().split('\n').reduce((sum, line) => sum + Number(line), 0) }
+    const { stdout } = await promisify(execFile)('fincore', [
+      '--bytes',
+      '--raw',
+      '--noheadings',
+      '--output',
+      'RES',
+      '--',
+      ...paths,
+    ])
+    return {
+      bytes: stdout
+        .trim()
+        .split('\n')
+        .reduce((sum, line) => sum + Number(line), 0),
+    }
   } catch {
     return {}
   }

@@ -14,7 +14,7 @@ const reasons = {
   ENOENT: (path) => `there is no file '${path}'`,
   ENOTDIR: (path) => `there is no file '${path}'`,
   EACCES: (path) => `no permission to read '${path}'`,
-  EPERM: (path) => `no permission to read '${path}'`
+  EPERM: (path) => `no permission to read '${path}'`,
 }
 
 /** The size of the file at `path`, if it can be copied. */

@@ -1,7 +1,7 @@
 // How the tour speaks.
 
 const coloured = process.stdout.isTTY === true && !process.env.NO_COLOR
-const style = (code) => (text) => coloured ? `\x1b[${code}m${text}\x1b[0m` : text
+const style = (code) => (text) => (coloured ? `\x1b[${code}m${text}\x1b[0m` : text)
 export const bold = style(1)
 export const dim = style(2)
 export const green = style(32)
@@ -28,8 +28,9 @@ export function size(bytes) {
 }
 
 export function speed(bytes, milliseconds) {
-  const perSecond = bytes / milliseconds / 1000
-  return `${size(bytes)} in ${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms, ${perSecond < 10 ? perSecond.toFixed(1) : Math.round(perSecond)} MB/s`
+  const time = `${size(bytes)} in ${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms`
+  // Of a few bytes the speed says nothing.
+  return bytes < 2 ** 20 ? time : `${time}, ${Math.round(bytes / milliseconds / 1000)} MB/s`
 }
 
 export function counted(count, noun) {

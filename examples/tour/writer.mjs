@@ -16,12 +16,14 @@ try {
   const sequence = await FileSequence.open(folder, { name, blockCount, blockShift, reserve: 'best-effort' })
   const source = await open(path)
   await copy({
-    source, sequence, layout,
+    source,
+    sequence,
+    layout,
     onStored: async (stored) => {
       await goOn
       goOn = once(process, 'message')
       process.send({ stored })
-    }
+    },
   })
   await goOn
 } catch (error) {

@@ -123,7 +123,9 @@ fn a_rename_is_durable_when_it_returns() {
     assert!(program(&disk.io()));
     disk.power_cut(&Keep::None);
     assert_eq!(disk.names("/d").unwrap(), ["b.0001-12", "b.0002-12", "b.0003-12", "b.meta"]);
-    assert_eq!(disk.names("/d/b.meta").unwrap(), ["quarantine-1"]);
+    // The text about the last holder may come back: nothing depends on it.
+    let beside = disk.names("/d/b.meta").unwrap();
+    assert!(beside == ["quarantine-1"] || beside == ["holder", "quarantine-1"], "{beside:?}");
 }
 
 /// A note that was left, without its partner, says nothing: least of all about a new sequence of the old name.

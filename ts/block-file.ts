@@ -1,7 +1,7 @@
 import { allocate, borrow, gather, giveBack, Scatter } from './arena.js'
 import { anyInteger, type Bytes, byteList, integer, optionsObject, type Path, path } from './arguments.js'
 import { ClosedError, InvalidInputError } from './errors.js'
-import { valueOf } from './failure.js'
+import { unwrap } from './failure.js'
 import { Gate } from './gate.js'
 import { type NativeFile, native } from './native.js'
 import { type BlockFileOptions, type FileCreation, fileOptions } from './options.js'
@@ -100,7 +100,7 @@ export class BlockFile implements AsyncDisposable {
     const blockCount = anyInteger('options.blockCount', given.blockCount)
     const blockShift = anyInteger('options.blockShift', given.blockShift)
     const raw = { ...fileOptions(given), readOnly: false }
-    return new BlockFile(KEY, valueOf(await native().createFile(at, blockCount, blockShift, raw)))
+    return new BlockFile(KEY, unwrap(await native().createFile(at, blockCount, blockShift, raw)))
   }
 
   /**
@@ -114,7 +114,7 @@ export class BlockFile implements AsyncDisposable {
     const at = pathOf(path)
     const given = optionsObject('options', options)
     const blockShift = anyInteger('options.blockShift', given.blockShift)
-    return new BlockFile(KEY, valueOf(await native().openFile(at, blockShift, fileOptions(given))))
+    return new BlockFile(KEY, unwrap(await native().openFile(at, blockShift, fileOptions(given))))
   }
 
   /**
@@ -134,7 +134,7 @@ export class BlockFile implements AsyncDisposable {
     const first = blockNumber(block)
     const list = byteList('into', into)
     this.#checkOpen()
-    valueOf(this.#native.checkLoad(first, list.lengths))
+    unwrap(this.#native.checkLoad(first, list.lengths))
     if (list.total === 0) return
     const scatter = new Scatter('into', list)
     const step = Math.max(PIECE_BYTES, this.blockSize)
@@ -143,7 +143,7 @@ export class BlockFile implements AsyncDisposable {
     try {
       for (let done = 0; done < list.total; done += step) {
         const length = Math.min(step, list.total - done)
-        valueOf(await this.#native.load(first + done / this.blockSize, memory, length))
+        unwrap(await this.#native.load(first + done / this.blockSize, memory, length))
         scatter.take(memory, length)
       }
     } finally {
@@ -164,11 +164,11 @@ export class BlockFile implements AsyncDisposable {
     const first = blockNumber(block)
     const length = integer('byteLength', byteLength, 0, Number.MAX_SAFE_INTEGER)
     this.#checkOpen()
-    valueOf(this.#native.checkLoad(first, [length]))
+    unwrap(this.#native.checkLoad(first, [length]))
     const memory = allocate(length)
     await this.#loads.enter()
     try {
-      valueOf(await this.#native.load(first, memory, length))
+      unwrap(await this.#native.load(first, memory, length))
     } finally {
       this.#loads.leave()
     }
@@ -199,12 +199,12 @@ export class BlockFile implements AsyncDisposable {
     const check = list.single
       ? this.#native.checkStoreBytes(first, list.total)
       : this.#native.checkStore(first, list.lengths)
-    valueOf(check)
+    unwrap(check)
     if (list.total === 0) return
     const memory = gather(list)
     await this.#stores.enter()
     try {
-      valueOf(await this.#native.store(first, memory, list.total))
+      unwrap(await this.#native.store(first, memory, list.total))
     } finally {
       this.#stores.leave()
       giveBack(memory)
@@ -227,7 +227,7 @@ export class BlockFile implements AsyncDisposable {
 
   async #close(): Promise<void> {
     await Promise.all([this.#stores.idle(), this.#loads.idle()])
-    valueOf(await this.#native.close())
+    unwrap(await this.#native.close())
   }
 
   #checkOpen(): void {

@@ -25,8 +25,8 @@ import {
 import type { Failure, Holder } from './native.js'
 
 /** The value, or the error thrown. @internal */
-export function valueOf<T>(outcome: T | Failure): T {
-  if (isFailure(outcome)) throw errorOf(outcome, valueOf)
+export function unwrap<T>(outcome: T | Failure): T {
+  if (isFailure(outcome)) throw errorOf(outcome, unwrap)
   return outcome
 }
 
@@ -77,7 +77,10 @@ const builders: Readonly<Record<string, Builder>> = {
   PSTREAM_SEQUENCE_TOO_LONG: sequence,
   PSTREAM_SEQUENCE_UNRECOGNIZED: sequence,
   PSTREAM_LOCKED: (failure, details) =>
-    new LockedError(failure.message, { ...details, ...present({ holder: failure.holder && holderOf(failure.holder) }) }),
+    new LockedError(failure.message, {
+      ...details,
+      ...present({ holder: failure.holder && holderOf(failure.holder) }),
+    }),
   PSTREAM_CLOSED: plain(ClosedError),
   PSTREAM_UNSUPPORTED: plain(UnsupportedError),
 }

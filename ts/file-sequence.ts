@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { anyInteger, componentName, integer, isSecond, optionsObject, type Path, path } from './arguments.js'
 import { isSequenceFile, nativeFileOf, type SequenceFile, sequenceFile } from './block-file.js'
 import { ClosedError, InvalidInputError, type LockHolder } from './errors.js'
-import { errorOf, isFailure, valueOf } from './failure.js'
+import { errorOf, isFailure, unwrap } from './failure.js'
 import { Gate } from './gate.js'
 import { type NativeRetrieve, type NativeSequence, native, type RawSequenceOptions } from './native.js'
 import { type FileCreation, fileOptions } from './options.js'
@@ -131,7 +131,7 @@ export class FileSequence implements AsyncDisposable {
   async alloc(options?: { blockCount?: number }): Promise<SequenceFile> {
     const given = options === undefined ? {} : optionsObject('options', options)
     const count = given.blockCount === undefined ? undefined : anyInteger('options.blockCount', given.blockCount)
-    return sequenceFile(valueOf(await this.#call(() => this.#native.alloc(count))))
+    return sequenceFile(unwrap(await this.#call(() => this.#native.alloc(count))))
   }
 
   /**
@@ -146,7 +146,7 @@ export class FileSequence implements AsyncDisposable {
   async release(file: SequenceFile): Promise<void> {
     const ours = isSequenceFile(file) ? nativeFileOf(file) : undefined
     if (ours === undefined) throw new InvalidInputError('file must be a file of a sequence')
-    valueOf(await this.#call(() => this.#native.release(ours)))
+    unwrap(await this.#call(() => this.#native.release(ours)))
     await file.close()
   }
 
@@ -230,7 +230,7 @@ export class FileSequence implements AsyncDisposable {
 
   async #close(): Promise<void> {
     await this.#calls.idle()
-    valueOf(await this.#native.close())
+    unwrap(await this.#native.close())
   }
 
   async #call<T>(call: () => Promise<T>): Promise<T> {
@@ -276,16 +276,16 @@ class Retrieval implements AsyncIterator<SequenceFile, undefined> {
 
   async #advance(): Promise<IteratorResult<SequenceFile, undefined>> {
     if (this.#done) return { done: true, value: undefined }
-    this.#files ??= valueOf(await this.#call(() => this.#sequence.retrieve()))
+    this.#files ??= unwrap(await this.#call(() => this.#sequence.retrieve()))
     const files = this.#files
-    const opened = valueOf(await this.#call(() => files.next()))
+    const opened = unwrap(await this.#call(() => files.next()))
     if (opened === null) {
       this.#finish()
       return { done: true, value: undefined }
     }
     // Left in the meantime: nobody will close it but we.
     if (this.#done) {
-      valueOf(await opened.close())
+      unwrap(await opened.close())
       return { done: true, value: undefined }
     }
     return { done: false, value: sequenceFile(opened) }

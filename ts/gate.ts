@@ -27,7 +27,10 @@ export class Gate {
   /** To be called once for each time that `enter` has resolved. */
   leave(): void {
     const next = this.#waiting.shift()
-    if (next !== undefined) return next()
+    if (next !== undefined) {
+      next()
+      return
+    }
     this.#free += 1
     if (this.#free < this.#width) return
     const watchers = this.#watchers

@@ -27,7 +27,7 @@ function load(): typeof Binding {
   const require = createRequire(import.meta.url)
   const target = platform()
   // A path to one binary: for platforms that are emulated, and for bundles that keep it elsewhere.
-  const override = process.env['NAPI_RS_NATIVE_LIBRARY_PATH']
+  const override = process.env.NAPI_RS_NATIVE_LIBRARY_PATH
   // In a checkout the binary is where it was built, beside this file; installed, it is a package of its own.
   const candidates = override ? [override] : [`./pstream.${target}.node`, `pstream-${target}`]
   const errors: Error[] = []

@@ -2,7 +2,7 @@
 
 import { componentName, flag, optionsObject, type Path, path } from './arguments.js'
 import type { LockHolder } from './errors.js'
-import { holderOf, present, valueOf } from './failure.js'
+import { holderOf, present, unwrap } from './failure.js'
 import { native, type RawProblem } from './native.js'
 
 /** One thing that is wrong with a sequence. */
@@ -57,7 +57,7 @@ export interface RepairReport {
 /** @internal */
 export async function inspect(root: Path, name: string): Promise<SequenceReport> {
   const [folder, sequence] = [path('root', root), componentName('name', name)]
-  const { files, problems, lock, ...rest } = valueOf(await native().inspectSequence(folder, sequence))
+  const { files, problems, lock, ...rest } = unwrap(await native().inspectSequence(folder, sequence))
   return {
     ...rest,
     files: files.map(({ problem, ...file }) => ({ ...file, ...present({ problem: problem && problemOf(problem) }) })),
@@ -75,14 +75,14 @@ export async function repair(root: Path, name: string, options?: RepairOptions):
   const [folder, sequence] = [path('root', root), componentName('name', name)]
   const given = options === undefined ? {} : optionsObject('options', options)
   const [apply, closeGaps] = [flag('options.apply', given.apply), flag('options.closeGaps', given.closeGaps)]
-  return valueOf(await native().repairSequence(folder, sequence, apply, closeGaps)) as RepairReport
+  return unwrap(await native().repairSequence(folder, sequence, apply, closeGaps)) as RepairReport
 }
 
 /** @internal */
 export async function rename(root: Path, from: string, to: string): Promise<void> {
   const folder = path('root', root)
   const [source, target] = [componentName('from', from), componentName('to', to)]
-  valueOf(await native().renameSequence(folder, source, target))
+  unwrap(await native().renameSequence(folder, source, target))
 }
 
 /** @internal */
@@ -93,6 +93,6 @@ export async function breakLock(
 ): Promise<LockHolder | undefined> {
   const [folder, sequence] = [path('root', root), componentName('name', name)]
   const given = options === undefined ? {} : optionsObject('options', options)
-  const holder = valueOf(await native().breakSequenceLock(folder, sequence, flag('options.force', given.force)))
+  const holder = unwrap(await native().breakSequenceLock(folder, sequence, flag('options.force', given.force)))
   return holder === null ? undefined : holderOf(holder)
 }

@@ -9,8 +9,9 @@ use super::outcome::retry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::IoFile;
 
-/// So much is read in one call, so that the page cache can be dropped behind it.
-const CHUNK: usize = 8 << 20;
+/// So much is read in one call. Not more, because while one piece is copied out of the page cache the system reads the
+/// next ones ahead, which it does not do within a call.
+const CHUNK: usize = 1 << 20;
 
 impl BlockFile {
     /// Fills every buffer completely, in order, from the start of `block` on, across blocks. Loads may run at the same

@@ -32,9 +32,7 @@ impl BlockFile {
     /// [`BlockFile::store`] of one run of bytes, split into whole blocks; the last one may be shorter.
     pub fn store_bytes(&self, block: u64, bytes: &[u8]) -> Result<()> {
         let len = total(&[bytes.len()]);
-        self.file_for_writing()?;
-        self.check_capacity(block, len)?;
-        self.check_not_empty(len)?;
+        self.check_store_bytes(block, len)?;
         self.store_at(block, &[IoSlice::new(bytes)], len)
     }
 
@@ -46,6 +44,13 @@ impl BlockFile {
         self.check_capacity(block, len)?;
         check_pairs(lengths, self.shape.block_size()).map_err(|error| error.at_path(&self.path).at_block(block))?;
         if lengths.is_empty() { Ok(()) } else { self.check_not_empty(len) }
+    }
+
+    /// The same for [`BlockFile::store_bytes`].
+    pub fn check_store_bytes(&self, block: u64, len: u64) -> Result<()> {
+        self.file_for_writing()?;
+        self.check_capacity(block, len)?;
+        self.check_not_empty(len)
     }
 
     fn check_capacity(&self, block: u64, len: u64) -> Result<()> {

@@ -39,8 +39,7 @@ pub fn rename(io: &Arc<dyn Io>, root: &Path, from: &str, to: &str) -> Result<()>
     let mut from_lock = lock::acquire(io, &from, options.lock, options.lock_timeout)?;
     settle(io, &from, options)?;
     let mut to_lock = lock::acquire(io, &to, options.lock, options.lock_timeout)?;
-    settle_pending(io, &to)?;
-    sync_root(&**io, &from)?;
+    settle(io, &to, options)?;
     if scan::window_on_disk(&**io, &from)?.len() == 0 && is_only_ours(&**io, &from)? {
         return Err(Error::io("rename", &from.file_with_options("*".as_ref()), ErrorKind::NotFound.into()));
     }
@@ -73,11 +72,6 @@ pub(super) fn settle(io: &Arc<dyn Io>, place: &Place, options: SequenceOptions) 
     remove_durably(&**io, place, &place.meta().join(TEMPORARY))?;
     remove_durably(&**io, place, &place.rename_to())?;
     remove_durably(&**io, place, &place.rename_from())
-}
-
-/// A `to` that takes part in another rename is no place to rename to; left-over notes of it are.
-fn settle_pending(io: &Arc<dyn Io>, to: &Place) -> Result<()> {
-    settle(io, to, SequenceOptions::default())
 }
 
 fn lock_partner(io: &Arc<dyn Io>, other: &Place, options: SequenceOptions) -> Result<HeldLock> {

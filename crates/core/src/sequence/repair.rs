@@ -178,10 +178,8 @@ fn apply(io: &dyn Io, place: &Place, quarantine: &Path, steps: &[Step]) -> Resul
     if of_kind(ActionKind::Move).next().is_some() {
         make_quarantine(io, place, quarantine)?;
         of_kind(ActionKind::Move).try_for_each(|step| step.run(io))?;
-        // A moved file has its new name for sure once the folder that it went to is synced, and has lost its old one
-        // once the folder that it left is. A crash in between leaves it under one of the two.
+        // A moved file is sure to be in its new folder once that one is synced, and in one of the two at any time.
         sync(io, quarantine)?;
-        sync_root(io, place)?;
     }
     for step in of_kind(ActionKind::Rename) {
         step.run(io)?;

@@ -159,6 +159,7 @@ fn examine(entry: Entry, size: u64, window: Window, too_long: bool) -> Surveyed 
     } else if !(Shape::MIN_SHIFT..=Shape::MAX_SHIFT).contains(&entry.shift) {
         Some((ProblemKind::BadShift, "block shift must be between 12 and 28 inclusive".to_owned()))
     } else {
+        // By the size just read: a file that cannot be looked at is an error, and no reason to move it anywhere.
         Shape::of_len(size, entry.shift).err().map(|error| (ProblemKind::BadLength, error.to_string()))
     };
     let problem = found.map(|(kind, message)| problem(kind, Some(name.clone()), Some(index), message));

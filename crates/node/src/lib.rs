@@ -1,0 +1,22 @@
+//! The binding of the engine for Node.js: converts arguments, calls `pstream-core`, converts results. It decides
+//! nothing, and nobody but `ts/native.ts` loads it.
+//!
+//! - An outcome is data: what a function returns, or what its promise resolves to, is either the value or a
+//!   [`error::Failure`]. The error object is built in TypeScript, where the caller's stack is.
+//! - Whatever may wait for a disk runs on libuv's thread pool, as a [`task::Job`].
+//! - No panic crosses into JavaScript: each entry point goes through [`task::guarded`] or runs as a job.
+//! - No memory of the user is touched, on no thread: see [`arena`].
+
+#![allow(
+    clippy::must_use_candidate,
+    clippy::needless_pass_by_value,
+    clippy::struct_excessive_bools,
+    reason = "the callers are in JavaScript: nothing warns them, what they pass is a copy made for the call, and what
+    they pass it in are options objects"
+)]
+
+pub mod arena;
+pub mod error;
+pub mod file;
+pub mod sequence;
+pub mod task;

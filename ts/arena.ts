@@ -1,0 +1,96 @@
+/**
+ * Memory that native code may use on another thread: plain `ArrayBuffer`s that no user ever sees. What users give is
+ * copied in and what they get is copied out here, on the JavaScript thread.
+ *
+ * The rule that `crates/node/src/arena.rs` relies on: between the call that takes a buffer and the end of its promise,
+ * nothing here touches it.
+ */
+
+import { type ByteList, type Bytes, byteLength, isGone } from './arguments.js'
+import { InvalidInputError } from './errors.js'
+
+/** Buffers of 2^12 to 2^23 bytes are used again; larger ones are made to measure. */
+const LEAST_SHIFT = 12
+const MOST_SHIFT = 23
+/** So much is kept for later. */
+const KEPT_BYTES = 16 << 20
+
+const kept: ArrayBuffer[][] = Array.from({ length: MOST_SHIFT + 1 }, () => [])
+let keptBytes = 0
+
+/** A private buffer of at least `length` bytes with whatever content. @internal */
+export function borrow(length: number): ArrayBuffer {
+  if (length > 1 << MOST_SHIFT) return allocate(length)
+  const shift = Math.max(LEAST_SHIFT, 32 - Math.clz32(length - 1))
+  const buffer = kept[shift]?.pop()
+  if (buffer === undefined) return allocate(1 << shift)
+  keptBytes -= buffer.byteLength
+  return buffer
+}
+
+/** To be called when native code is done with it. @internal */
+export function giveBack(buffer: ArrayBuffer): void {
+  const size = buffer.byteLength
+  if (size > 1 << MOST_SHIFT || keptBytes + size > KEPT_BYTES) return
+  keptBytes += size
+  kept[31 - Math.clz32(size)]?.push(buffer)
+}
+
+/** A fresh, zeroed buffer of exactly `length` bytes. @internal */
+export function allocate(length: number): ArrayBuffer {
+  try {
+    return new ArrayBuffer(length)
+  } catch (cause) {
+    throw new InvalidInputError(`there is no memory for ${length} bytes`, { cause })
+  }
+}
+
+/** The bytes of all buffers, one after the other, in a private buffer. @internal */
+export function gather(list: ByteList): ArrayBuffer {
+  const memory = borrow(list.total)
+  const target = new Uint8Array(memory)
+  let position = 0
+  list.buffers.forEach((bytes, index) => {
+    target.set(bytes, position)
+    position += list.lengths[index] ?? 0
+  })
+  return memory
+}
+
+/** Copies what comes in pieces into a list of buffers, in order. @internal */
+export class Scatter {
+  readonly #name: string
+  readonly #list: ByteList
+  #index = 0
+  #filled = 0
+
+  constructor(name: string, list: ByteList) {
+    this.#name = name
+    this.#list = list
+  }
+
+  /** Takes the next `length` bytes, from the start of `memory`. */
+  take(memory: ArrayBuffer, length: number): void {
+    let from = 0
+    while (from < length) {
+      const target = this.#list.buffers[this.#index]
+      const size = this.#list.lengths[this.#index]
+      if (target === undefined || size === undefined) return
+      this.#check(target, size)
+      const part = Math.min(size - this.#filled, length - from)
+      target.set(new Uint8Array(memory, from, part), this.#filled)
+      from += part
+      this.#filled += part
+      if (this.#filled < size) return
+      this.#index += 1
+      this.#filled = 0
+    }
+  }
+
+  /** A buffer that the caller has given away or shrunk in the meantime cannot take what was loaded for it. */
+  #check(target: Bytes, size: number): void {
+    if (byteLength(target) >= size && !isGone(target)) return
+    const which = this.#list.single ? this.#name : `${this.#name}[${this.#index}]`
+    throw new InvalidInputError(`${which} was detached or became too short while the load was under way`)
+  }
+}

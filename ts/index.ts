@@ -1,0 +1,36 @@
+/** The public API of pstream. */
+
+export type { Bytes, Path } from './arguments.js'
+export {
+  BlockFile,
+  type CreateBlockFileOptions,
+  type OpenBlockFileOptions,
+  type OwnBytes,
+  type SequenceFile,
+} from './block-file.js'
+export {
+  AlreadyExistsError,
+  CapacityError,
+  ClosedError,
+  type ErrorDetails,
+  FileSequenceError,
+  FileSyncError,
+  InvalidFileError,
+  InvalidInputError,
+  IoError,
+  LockedError,
+  type LockHolder,
+  NativeMissingError,
+  NoSpaceError,
+  NotFoundError,
+  PstreamError,
+  type PstreamErrorCode,
+  type SequenceErrorCode,
+  type SequenceErrorDetails,
+  UnexpectedEofError,
+  UnsupportedError,
+  WriteZeroError,
+} from './errors.js'
+export { FileSequence, type FileSequenceOptions } from './file-sequence.js'
+export type { BlockFileOptions, FileCreation } from './options.js'
+export type { RepairOptions, RepairReport, SequenceProblem, SequenceReport } from './sequence-tools.js'

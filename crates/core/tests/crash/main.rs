@@ -20,6 +20,7 @@ mod create;
 mod errors;
 mod harness;
 mod lies;
+mod killed;
 mod locks;
 mod rename;
 mod repair;

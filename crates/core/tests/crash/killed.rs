@@ -24,23 +24,24 @@ fn start() -> SimDisk {
     disk
 }
 
-/// A disk for every call of a rename, before or after which the process was killed.
+/// A disk for every call of a rename, before which the process was killed.
 fn killed_everywhere() -> Vec<(SimDisk, String)> {
     let mut disks = Vec::new();
-    for effect in [Effect::Stop, Effect::StopAfter] {
-        for nth in 1.. {
-            let disk = start();
-            disk.inject(Fault::new(effect.clone()).nth(nth));
-            drop(rename(&disk.io(), Path::new("/d"), "a", "b"));
-            if !disk.is_stopped() {
-                break;
-            }
-            disk.process_crash();
-            disk.clear_faults();
-            disks.push((disk, format!("killed by {effect:?} at call {nth}")));
+    for nth in 1.. {
+        let disk = start();
+        disk.inject(Fault::new(Effect::Stop).nth(nth));
+        drop(rename(&disk.io(), Path::new("/d"), "a", "b"));
+        if !disk.is_stopped() {
+            break;
+        }
+        disk.process_crash();
+        disk.clear_faults();
+        // While nothing is unsynced a kill is no other than a power cut, which has its own test.
+        if disk.unsynced() > 0 {
+            disks.push((disk, format!("killed at call {nth}")));
         }
     }
-    assert!(disks.len() > 60, "only {} points", disks.len());
+    assert!(disks.len() > 20, "only {} points", disks.len());
     disks
 }
 
@@ -62,7 +63,7 @@ fn settling_stands_on_durable_notes() {
     for (disk, at) in killed_everywhere() {
         for name in ["a", "b"] {
             let opening = |io: &Arc<dyn Io>| drop(open_sequence(io, name));
-            stop_everywhere(&disk, 4, opening, |disk, (), what| {
+            stop_everywhere(&disk, 1, opening, |disk, (), what| {
                 let what = format!("{at}, {name} opened, {what}");
                 for (first, second) in [("a", "b"), ("b", "a")] {
                     let disk = disk.fork_after(&Keep::All);
@@ -87,7 +88,7 @@ fn a_new_sequence_is_not_drawn_into_an_old_rename() {
             sequence.alloc(None).unwrap().store_bytes(0, &[NEW]).unwrap();
             let was_new = sequence.len() == 1;
             // Still open when the power goes: closing it would remove the folder that an old note may come back to.
-            for keep in [Keep::None, Keep::All].into_iter().chain((0..20).map(Keep::any)) {
+            for keep in [Keep::None, Keep::All].into_iter().chain((0..10).map(Keep::any)) {
                 for (first, second) in [("a", "b"), ("b", "a")] {
                     let disk = disk.fork_after(&keep);
                     let what = format!("{at}, {name} used, {first} opened first, {keep:?}");

@@ -19,8 +19,8 @@
 mod create;
 mod errors;
 mod harness;
-mod lies;
 mod killed;
+mod lies;
 mod locks;
 mod rename;
 mod repair;

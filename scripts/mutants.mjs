@@ -104,7 +104,7 @@ function freshCopy() {
 
 function test(tests) {
   const env = { ...process.env, CARGO_TARGET_DIR: join(root, 'target', 'mutants', 'target'), RUST_BACKTRACE: '0', CARGO_TERM_COLOR: 'never' }
-  const run = (extra) => spawnSync('cargo', ['test', '--quiet', '-p', 'pstream-core', ...tests, ...extra], { cwd: copy, env, encoding: 'utf8', timeout: 300_000 })
+  const run = (extra) => spawnSync('cargo', ['test', '--quiet', '-p', 'pstream-core', ...tests, ...extra], { cwd: copy, env, encoding: 'utf8', timeout: 300_000, maxBuffer: 1 << 28 })
   const built = run(['--no-run'])
   if (built.status !== 0) return { built: false, output: built.stderr }
   const ran = run([])

@@ -21,6 +21,7 @@ mod errors;
 mod harness;
 mod lies;
 mod locks;
+mod raw;
 mod rename;
 mod repair;
 mod sequence;

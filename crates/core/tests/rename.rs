@@ -31,11 +31,9 @@ fn rename(root: &Path, from: &str, to: &str) -> pstream_core::Result<()> {
 
 /// A sequence of three files that know their names, and something in its folder.
 fn lay_out(root: &Path, name: &str) {
-    let made = sequence(root, name);
     for index in 1..=3_u8 {
-        made.alloc(None).unwrap().store_bytes(0, &[index; 100]).unwrap();
+        fs::write(root.join(format!("{name}.000{index}-12")), [index; 4096]).unwrap();
     }
-    made.close().unwrap();
     fs::create_dir_all(root.join(format!("{name}.meta/quarantine-1"))).unwrap();
     fs::write(root.join(format!("{name}.meta/quarantine-1/{name}.bak")), "kept").unwrap();
     fs::write(root.join(format!("{name}.meta/cursor")), "7").unwrap();

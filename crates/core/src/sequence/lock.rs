@@ -27,13 +27,16 @@ pub enum LockMode {
 pub(super) struct HeldLock {
     io: Arc<dyn Io>,
     place: Place,
-    /// `None` when it has been released, and where the file system has no locks.
-    lock: Option<Box<dyn IoLock>>,
+    /// `None` when it has been released.
+    lock: Option<Lock>,
 }
+
+/// An open lock file, locked or, where the file system has no locks, merely open.
+type Lock = Box<dyn IoLock>;
 
 /// What one attempt came to.
 enum Attempt {
-    Held(Option<Box<dyn IoLock>>),
+    Held(Lock),
     /// Somebody else has it.
     Taken,
     /// The file was removed by its holder between our opening and our locking of it.
@@ -54,7 +57,7 @@ pub(super) fn acquire(io: &Arc<dyn Io>, place: &Place, mode: LockMode, timeout: 
         match attempt(&**io, place, mode)? {
             Attempt::Held(lock) => {
                 write_holder(&**io, place);
-                return Ok(HeldLock { io: Arc::clone(io), place: place.clone(), lock });
+                return Ok(HeldLock { io: Arc::clone(io), place: place.clone(), lock: Some(lock) });
             }
             Attempt::Outdated if outdated < MAX_OUTDATED => outdated = outdated.saturating_add(1),
             Attempt::Taken if waited < timeout => {
@@ -84,12 +87,12 @@ fn attempt(io: &dyn Io, place: &Place, mode: LockMode) -> Result<Attempt> {
         // the lock after: of a file that nobody else will ever find. Measured: without this check, unlink and
         // re-create gave two holders.
         Ok(true) => match lock.is_at(&path) {
-            Ok(true) => Ok(Attempt::Held(Some(lock))),
+            Ok(true) => Ok(Attempt::Held(lock)),
             Ok(false) => Ok(Attempt::Outdated),
             Err(error) => Err(Error::io("stat", &path, error)),
         },
         Err(error) if error.kind() == std::io::ErrorKind::Unsupported => match mode {
-            LockMode::BestEffort => Ok(Attempt::Held(None)),
+            LockMode::BestEffort => Ok(Attempt::Held(lock)),
             LockMode::Required => {
                 let message = format!("cannot lock '{}': {error}", path.display());
                 Err(Error::new(ErrorKind::Unsupported, message).at_path(&path))
@@ -174,7 +177,7 @@ pub(super) fn break_lock(io: &dyn Io, place: &Place, force: bool) -> Result<Opti
         }
     } else {
         match attempt(io, place, LockMode::BestEffort)? {
-            Attempt::Held(lock) => held = lock,
+            Attempt::Held(lock) => held = Some(lock),
             Attempt::Taken | Attempt::Outdated => return Err(errors::locked(Some(living(holder))).at_path(&path)),
         }
     }

@@ -5,11 +5,11 @@ use std::io::{ErrorKind, IoSlice, Result};
 use std::ops::Range;
 use std::path::Path;
 
-use super::unix::link_and_unlink;
 pub(crate) use super::unix::{
     allocated, create, host_name, is_same_file, lock_error, open, open_lock, process_alive, read_at, remove_file,
     sync_dir, write_at, write_note,
 };
+use super::unix::{fsync, link_and_unlink};
 use crate::io::{Residency, SyncLevel};
 
 /// POSIX has no such call.
@@ -17,14 +17,14 @@ pub(crate) fn write_synced(_file: &File, _buffers: &[IoSlice<'_>], _at: u64) -> 
     Err(ErrorKind::Unsupported.into())
 }
 
-/// `fdatasync`, or `fsync` where the standard library knows of none.
+/// `fsync`: not every system has `fdatasync`.
 pub(crate) fn sync_data(file: &File, _level: SyncLevel) -> Result<()> {
-    file.sync_data()
+    fsync(file)
 }
 
 /// `fsync`.
 pub(crate) fn sync_all(file: &File, _level: SyncLevel) -> Result<()> {
-    file.sync_all()
+    fsync(file)
 }
 
 /// There is no such hint.

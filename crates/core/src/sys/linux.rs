@@ -10,7 +10,9 @@ pub(crate) use super::unix::{
     allocated, create, host_name, is_same_file, lock_error, next_data, open, open_lock, process_alive, read_at,
     remove_file, sync_dir, write_at, write_note,
 };
-use super::unix::{c_path, check, check_count, is_unsupported, link_and_unlink, offset, resident_bytes, with_kind};
+use super::unix::{
+    c_path, check, check_count, fsync, is_unsupported, link_and_unlink, offset, resident_bytes, with_kind,
+};
 use crate::io::{MAX_BUFFERS, Residency, SyncLevel};
 
 /// `pwritev2` with `RWF_DSYNC`: one call for the write and the sync of just that range (man 2 pwritev2, "the effect of
@@ -27,14 +29,16 @@ pub(crate) fn write_synced(file: &File, buffers: &[IoSlice<'_>], at: u64) -> Res
     check_count(libc::ssize_t::try_from(ret).unwrap_or(-1)).map_err(with_kind)
 }
 
-/// `fdatasync`.
+/// `fdatasync`, once: the standard library's makes the call again when it was interrupted, and the first call may have
+/// used up the report of a failed writeback.
 pub(crate) fn sync_data(file: &File, _level: SyncLevel) -> Result<()> {
-    file.sync_data()
+    // SAFETY: fdatasync has no memory arguments.
+    check(unsafe { libc::fdatasync(file.as_raw_fd()) })
 }
 
 /// `fsync`.
 pub(crate) fn sync_all(file: &File, _level: SyncLevel) -> Result<()> {
-    file.sync_all()
+    fsync(file)
 }
 
 /// `sync_file_range(SYNC_FILE_RANGE_WRITE)`.

@@ -23,7 +23,7 @@ pub(crate) fn write_synced(_file: &File, _buffers: &[IoSlice<'_>], _at: u64) -> 
 /// permanent storage device" (man 2 fcntl). `fsync` alone leaves the bytes in the drive's cache (man 2 fsync).
 pub(crate) fn sync_all(file: &File, level: SyncLevel) -> Result<()> {
     match full_sync(file) {
-        Err(error) if error.kind() == ErrorKind::Unsupported && level == SyncLevel::BestEffort => plain_sync(file),
+        Err(error) if error.kind() == ErrorKind::Unsupported && level == SyncLevel::BestEffort => fsync(file),
         done => done,
     }
 }
@@ -36,12 +36,6 @@ pub(crate) fn sync_data(file: &File, level: SyncLevel) -> Result<()> {
 fn full_sync(file: &File) -> Result<()> {
     // SAFETY: F_FULLFSYNC takes no third argument.
     check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_FULLFSYNC) }).map_err(unsupported)
-}
-
-/// `fsync`, called here because the standard library's `sync_all` is `F_FULLFSYNC` on this platform.
-fn plain_sync(file: &File) -> Result<()> {
-    // SAFETY: fsync has no memory arguments.
-    check(unsafe { libc::fsync(file.as_raw_fd()) })
 }
 
 /// The errnos by which drivers of volumes say that they lack a call, told apart from failures of it.

@@ -158,7 +158,14 @@ pub(crate) fn remove_file(path: &Path) -> Result<()> {
 /// `fsync` of a folder, opened anew: the engine holds no folder open, so that one that was moved away is noticed.
 #[cfg(not(target_os = "macos"))]
 pub(crate) fn sync_dir(path: &Path) -> Result<()> {
-    open_dir(path)?.sync_all()
+    fsync(&open_dir(path)?)
+}
+
+/// `fsync`, once: the standard library's makes the call again when it was interrupted, and the first call may have used
+/// up the report of a failed writeback. (And on macOS it is `F_FULLFSYNC`.)
+pub(super) fn fsync(file: &File) -> Result<()> {
+    // SAFETY: fsync has no memory arguments.
+    check(unsafe { libc::fsync(file.as_raw_fd()) })
 }
 
 /// Opens a folder, and nothing else.

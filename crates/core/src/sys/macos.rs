@@ -11,7 +11,7 @@ pub(crate) use super::unix::{
     allocated, create, host_name, is_same_file, lock_error, next_data, open, open_lock, process_alive, read_at,
     remove_file, write_at, write_note,
 };
-use super::unix::{c_path, check, is_unsupported, link_and_unlink, offset, open_dir, resident_bytes};
+use super::unix::{c_path, check, fsync, is_unsupported, link_and_unlink, offset, open_dir, resident_bytes};
 use crate::io::{Residency, SyncLevel};
 
 /// There is no such call.

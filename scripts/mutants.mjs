@@ -37,8 +37,8 @@ const kinds = [
   { what: 'poisoning', in: engine, text: 'state.poisoned = synced.is_err();', instead: '', tests: crash },
   { what: 'flag for a synced write', in: linux, text: 'libc::RWF_DSYNC', instead: '0', tests: system },
   { what: 'fdatasync', in: linux, text: 'check(unsafe { libc::fdatasync(file.as_raw_fd()) })', instead: 'Ok(())', tests: system },
-  { what: 'fsync of a file', in: linux, text: '-> Result<()> {\n    fsync(file)', instead: '-> Result<()> {\n    Ok(())', tests: system },
-  { what: 'fsync of a folder', in: linux, text: 'fsync(&open_dir(path)?)', instead: 'Ok(())', tests: system },
+  { what: 'fsync of a file', in: linux, text: '-> Result<()> {\n    plain_sync(file)', instead: '-> Result<()> {\n    Ok(())', tests: system },
+  { what: 'fsync of a folder', in: linux, text: 'plain_sync(&open_dir(path)?)', instead: 'Ok(())', tests: system },
   { what: 'flag against replacing', in: linux, text: 'libc::RENAME_NOREPLACE', instead: '0', tests: system },
   { what: 'reservation', in: linux, text: 'fallocate(file, 0, &(0..len))', instead: 'Ok(())', tests: system },
 ]

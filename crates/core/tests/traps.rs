@@ -20,7 +20,7 @@ mod common;
 
 use std::fs;
 
-use common::{assert_fails, create, failure, folder, indexes, names, sequence, sparse, try_open, try_sequence};
+use common::{assert_fails, create, folder, indexes, names, sequence, sparse, try_open};
 use pstream_core::{BlockFile, CreateOptions, ErrorKind, OsIo, Shape};
 
 /// The crate computes `block_count << block_shift` and then asks whether it is too large. 2^52 + 1 blocks of 2^12 bytes
@@ -102,7 +102,7 @@ fn a_crash_leaves_no_lock_that_is_in_the_way() {
     #[cfg(target_os = "linux")]
     {
         std::mem::forget(pstream::io::FileSequence::open(folder.path(), "s", 2, 12).unwrap());
-        let error = failure(try_sequence(folder.path(), "s"));
+        let error = common::failure(common::try_sequence(folder.path(), "s"));
         let ErrorKind::Locked(Some(holder)) = error.kind() else { panic!("{error}") };
         assert_eq!((holder.pid, holder.alive), (Some(std::process::id()), Some(true)));
         pstream_core::sequence::break_lock(&OsIo, folder.path(), "s", true).unwrap();

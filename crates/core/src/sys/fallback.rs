@@ -9,7 +9,7 @@ pub(crate) use super::unix::{
     allocated, create, host_name, is_same_file, lock_error, open, open_lock, process_alive, read_at, remove_file,
     sync_dir, write_at, write_note,
 };
-use super::unix::{fsync, link_and_unlink};
+use super::unix::{link_and_unlink, plain_sync};
 use crate::io::{Residency, SyncLevel};
 
 /// POSIX has no such call.
@@ -17,14 +17,14 @@ pub(crate) fn write_synced(_file: &File, _buffers: &[IoSlice<'_>], _at: u64) -> 
     Err(ErrorKind::Unsupported.into())
 }
 
-/// `fsync`: not every system has `fdatasync`.
+/// `fsync`: not all of these systems have `fdatasync`.
 pub(crate) fn sync_data(file: &File, _level: SyncLevel) -> Result<()> {
-    fsync(file)
+    plain_sync(file)
 }
 
 /// `fsync`.
 pub(crate) fn sync_all(file: &File, _level: SyncLevel) -> Result<()> {
-    fsync(file)
+    plain_sync(file)
 }
 
 /// There is no such hint.

@@ -11,7 +11,7 @@ pub(crate) use super::unix::{
     remove_file, sync_dir, write_at, write_note,
 };
 use super::unix::{
-    c_path, check, check_count, fsync, is_unsupported, link_and_unlink, offset, resident_bytes, with_kind,
+    c_path, check, check_count, is_unsupported, link_and_unlink, offset, plain_sync, resident_bytes, with_kind,
 };
 use crate::io::{MAX_BUFFERS, Residency, SyncLevel};
 
@@ -38,7 +38,7 @@ pub(crate) fn sync_data(file: &File, _level: SyncLevel) -> Result<()> {
 
 /// `fsync`.
 pub(crate) fn sync_all(file: &File, _level: SyncLevel) -> Result<()> {
-    fsync(file)
+    plain_sync(file)
 }
 
 /// `sync_file_range(SYNC_FILE_RANGE_WRITE)`.

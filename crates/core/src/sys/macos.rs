@@ -11,7 +11,7 @@ pub(crate) use super::unix::{
     allocated, create, host_name, is_same_file, lock_error, next_data, open, open_lock, process_alive, read_at,
     remove_file, write_at, write_note,
 };
-use super::unix::{c_path, check, fsync, is_unsupported, link_and_unlink, offset, open_dir, resident_bytes};
+use super::unix::{c_path, check, is_unsupported, link_and_unlink, offset, open_dir, plain_sync, resident_bytes};
 use crate::io::{Residency, SyncLevel};
 
 /// There is no such call.
@@ -23,7 +23,7 @@ pub(crate) fn write_synced(_file: &File, _buffers: &[IoSlice<'_>], _at: u64) -> 
 /// permanent storage device" (man 2 fcntl). `fsync` alone leaves the bytes in the drive's cache (man 2 fsync).
 pub(crate) fn sync_all(file: &File, level: SyncLevel) -> Result<()> {
     match full_sync(file) {
-        Err(error) if error.kind() == ErrorKind::Unsupported && level == SyncLevel::BestEffort => fsync(file),
+        Err(error) if error.kind() == ErrorKind::Unsupported && level == SyncLevel::BestEffort => plain_sync(file),
         done => done,
     }
 }

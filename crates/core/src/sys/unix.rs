@@ -155,17 +155,17 @@ pub(crate) fn remove_file(path: &Path) -> Result<()> {
     std::fs::remove_file(path)
 }
 
+/// `fsync`, once: the standard library's makes the call again when it was interrupted, and the first call may have used
+/// up the report of a failed writeback. On macOS its `sync_all` is `F_FULLFSYNC` besides.
+pub(super) fn plain_sync(file: &File) -> Result<()> {
+    // SAFETY: fsync has no memory arguments.
+    check(unsafe { libc::fsync(file.as_raw_fd()) })
+}
+
 /// `fsync` of a folder, opened anew: the engine holds no folder open, so that one that was moved away is noticed.
 #[cfg(not(target_os = "macos"))]
 pub(crate) fn sync_dir(path: &Path) -> Result<()> {
-    fsync(&open_dir(path)?)
-}
-
-/// `fsync`, once: the standard library's makes the call again when it was interrupted, and the first call may have used
-/// up the report of a failed writeback. (And on macOS it is `F_FULLFSYNC`.)
-pub(super) fn fsync(file: &File) -> Result<()> {
-    // SAFETY: fsync has no memory arguments.
-    check(unsafe { libc::fsync(file.as_raw_fd()) })
+    plain_sync(&open_dir(path)?)
 }
 
 /// Opens a folder, and nothing else.

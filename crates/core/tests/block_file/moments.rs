@@ -138,6 +138,6 @@ fn a_long_load_drops_the_cache_along_the_way() {
     trace.lock().unwrap().clear();
     file.load_bytes(0, &mut vec![0; 32 << 20]).unwrap();
     let trace = trace.lock().unwrap();
-    let undropped = trace.split(|call| call == "evict").map(|calls| calls.len()).max().unwrap();
+    let undropped = trace.split(|call| call == "evict").map(<[String]>::len).max().unwrap();
     assert!(trace.iter().filter(|call| *call == "read_at").count() >= 4 && undropped <= 4, "{trace:?}");
 }

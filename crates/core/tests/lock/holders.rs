@@ -179,7 +179,7 @@ fn a_senseless_text_decides_nothing() {
         b"pid",
         b"pid x\nhost \n",
         b"\xff\xfe",
-        &[b'a'; 100_000],
+        &vec![b'a'; 100_000],
         b"pid 4294967296\nsince 99999999999999999999\n",
     ] {
         fs::write(&text, content).unwrap();

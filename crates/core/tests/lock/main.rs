@@ -28,17 +28,17 @@ use std::time::Duration;
 
 use pstream_core::{Error, ErrorKind, FileSequence, Holder, SequenceOptions};
 
-pub const HELD: &str = "filesequence: lock file is held by another instance";
+pub(crate) const HELD: &str = "filesequence: lock file is held by another instance";
 
 /// Opens the sequence `s`, waiting so long for its lock.
-pub fn open_within(root: &Path, timeout: Duration) -> pstream_core::Result<FileSequence> {
+pub(crate) fn open_within(root: &Path, timeout: Duration) -> pstream_core::Result<FileSequence> {
     let options = SequenceOptions { lock_timeout: timeout, ..SequenceOptions::default() };
     FileSequence::open(common::os(), root, "s", common::shape(2, 12), options)
 }
 
 /// Who holds the lock, by an error that must be of the right kind, words and place.
 #[track_caller]
-pub fn holder_in(error: &Error) -> Holder {
+pub(crate) fn holder_in(error: &Error) -> Holder {
     assert_eq!((error.code(), error.to_string().as_str()), ("PSTREAM_LOCKED", HELD));
     assert!(error.path().unwrap().ends_with("s.lock"));
     match error.kind() {

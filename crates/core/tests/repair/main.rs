@@ -23,20 +23,20 @@ use std::path::Path;
 
 use pstream_core::sequence::{RepairOptions, RepairReport, SequenceReport};
 
-pub fn inspect(root: &Path) -> SequenceReport {
+pub(crate) fn inspect(root: &Path) -> SequenceReport {
     pstream_core::sequence::inspect(&*common::os(), root, "s").unwrap()
 }
 
-pub fn try_repair(root: &Path, apply: bool, close_gaps: bool) -> pstream_core::Result<RepairReport> {
+pub(crate) fn try_repair(root: &Path, apply: bool, close_gaps: bool) -> pstream_core::Result<RepairReport> {
     pstream_core::sequence::repair(&common::os(), root, "s", RepairOptions { apply, close_gaps })
 }
 
-pub fn repair(root: &Path, apply: bool, close_gaps: bool) -> RepairReport {
+pub(crate) fn repair(root: &Path, apply: bool, close_gaps: bool) -> RepairReport {
     try_repair(root, apply, close_gaps).unwrap()
 }
 
 /// Makes files of these names and lengths, each full of its own name, so that it is known again wherever it goes.
-pub fn lay_out(root: &Path, files: &[(&str, usize)]) {
+pub(crate) fn lay_out(root: &Path, files: &[(&str, usize)]) {
     for (name, len) in files {
         let content: Vec<u8> = format!("<{name}>").bytes().cycle().take(*len).collect();
         std::fs::write(root.join(name), content).unwrap();
@@ -44,7 +44,7 @@ pub fn lay_out(root: &Path, files: &[(&str, usize)]) {
 }
 
 /// Whether the sequence opens and gives all its files.
-pub fn opens(root: &Path) -> pstream_core::Result<Vec<u16>> {
+pub(crate) fn opens(root: &Path) -> pstream_core::Result<Vec<u16>> {
     let sequence = common::try_sequence(root, "s")?;
     let indexes = common::indexes(&sequence)?;
     sequence.close()?;

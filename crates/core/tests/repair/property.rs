@@ -52,14 +52,10 @@ fn entry() -> impl Strategy<Value = Entry> {
 fn make(root: &Path, entries: &[Entry]) {
     let mut taken = BTreeSet::new();
     for entry in entries {
-        let (Entry::File(name, _) | Entry::Folder(name)) = entry else {
+        let name = match entry {
+            Entry::File(name, _) | Entry::Folder(name) => name,
             #[cfg(unix)]
-            if let Entry::Link(name) = entry
-                && taken.insert(name.to_lowercase())
-            {
-                std::os::unix::fs::symlink("t.0001-12", root.join(name)).unwrap();
-            }
-            continue;
+            Entry::Link(name) => name,
         };
         // Not every file system tells upper from lower case, or keeps a dot at the end.
         if name.ends_with('.') && cfg!(windows) || !taken.insert(name.to_lowercase()) {
@@ -67,7 +63,9 @@ fn make(root: &Path, entries: &[Entry]) {
         }
         match entry {
             Entry::File(name, len) => lay_out(root, &[(name, *len)]),
-            _ => std::fs::create_dir(root.join(name)).unwrap(),
+            Entry::Folder(name) => std::fs::create_dir(root.join(name)).unwrap(),
+            #[cfg(unix)]
+            Entry::Link(name) => std::os::unix::fs::symlink("t.0001-12", root.join(name)).unwrap(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use pstream_core::sequence::{ActionKind, RepairReport};
 
-use crate::common::{assert_code, failure, folder, indexes, names, sequence, tree, try_sequence};
+use crate::common::{assert_code, failure, folder, names, sequence, tree, try_sequence};
 use crate::{inspect, lay_out, opens, repair, try_repair};
 
 const BROKEN: [(&str, usize); 9] = [
@@ -214,7 +214,7 @@ fn a_link_is_moved_as_it_is() {
     let aside = folder.path().join("s.meta").join(&quarantines(folder.path())[0]);
     assert_eq!(fs::read_link(aside.join("s.0002-12")).unwrap(), Path::new("target"));
     assert_eq!(fs::read(folder.path().join("target")).unwrap().len(), 4096);
-    assert_eq!(indexes(&sequence(folder.path(), "s")).unwrap(), [1]);
+    assert_eq!(opens(folder.path()).unwrap(), [1]);
 }
 
 /// Repairs in quick succession do not share a folder, and names met before do not collide in it.

@@ -6,7 +6,7 @@ use std::path::Path;
 use pstream_core::{ErrorKind, FileSequence, SequenceOptions};
 
 use crate::common::{
-    assert_code, assert_fails, create, failure, folder, indexes, names, os, sequence, shape, sparse, try_sequence,
+    assert_code, assert_fails, failure, folder, indexes, names, os, sequence, shape, sparse, try_sequence,
 };
 
 fn touch(folder: &Path, name: &str) {
@@ -144,8 +144,8 @@ fn what_is_of_other_names_or_no_file_is_ignored() {
 fn a_link_in_the_place_of_a_data_file_is_refused() {
     let folder = folder();
     let path = fs::canonicalize(folder.path()).unwrap().join("s.0002-12");
-    create(&folder.path().join("s.0001-12"), 1, 12);
-    create(&folder.path().join("target"), 1, 12);
+    touch(folder.path(), "s.0001-12");
+    touch(folder.path(), "target");
     std::os::unix::fs::symlink("target", &path).unwrap();
     let message = format!("'{}' is a symbolic link, not a file", path.display());
     assert_fails(try_sequence(folder.path(), "s"), &ErrorKind::InvalidFile, &message);

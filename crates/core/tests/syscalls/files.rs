@@ -2,6 +2,8 @@
 
 use crate::trace::{names, run};
 
+const MIB: u64 = 1 << 20;
+
 /// Whole and durable under a temporary name, then named without replacing anything, then the name made durable.
 #[test]
 fn a_creation() {
@@ -74,7 +76,6 @@ fn a_large_store() {
     let Some(traced) = run("large store", &[]) else { return };
     let traced = traced.succeeded();
     let wait = "SYNC_FILE_RANGE_WAIT_BEFORE|SYNC_FILE_RANGE_WRITE|SYNC_FILE_RANGE_WAIT_AFTER";
-    const MIB: u64 = 1 << 20;
     let calls = traced.changes();
     let is_write = |call: &str, at: u64, len: u64| {
         call.starts_with("pwritev(<~/data>, ") && call.ends_with(&format!(", {at}) = {len}"))

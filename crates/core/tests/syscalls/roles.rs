@@ -86,7 +86,7 @@ pub fn play(role: &str, folder: &Path) {
             traced(|| sequence.release(&file)).unwrap();
         }
         "open and close a sequence" => traced(|| sequence(folder, "s").close()).unwrap(),
-        "drop a sequence" => drop(traced(|| drop(sequence(folder, "s")))),
+        "drop a sequence" => traced(|| drop(sequence(folder, "s"))),
         _ => faulty(role, folder, &path),
     }
 }
@@ -116,7 +116,7 @@ fn drops(path: &Path) {
     });
 }
 
-/// Roles that expect a fault of each of the calls that they name.
+/// Roles that expect a fault of one of their calls.
 fn faulty(role: &str, folder: &Path, path: &Path) {
     match role {
         "store fails" => {
@@ -173,6 +173,12 @@ fn faulty(role: &str, folder: &Path, path: &Path) {
             create(path, 4, 12);
             assert_code(traced(|| try_open(path, 12)), "PSTREAM_SYNC_FAILED");
         }
+        _ => faulty_sequence(role, folder),
+    }
+}
+
+fn faulty_sequence(role: &str, folder: &Path) {
+    match role {
         "alloc fails" => {
             let sequence = sequence(folder, "s");
             assert_code(traced(|| sequence.alloc(None)), "PSTREAM_SYNC_FAILED");

@@ -5,8 +5,6 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use tempfile::TempDir;
-
 use crate::common::{as_helper, folder};
 
 /// The calls that have to do with files and their durability.
@@ -16,8 +14,6 @@ const TRACED: &str = "trace=open,openat,fallocate,ftruncate,fsync,fdatasync,sync
 
 /// What a role did.
 pub struct Traced {
-    /// Where it did it.
-    pub folder: TempDir,
     calls: Vec<String>,
     succeeded: bool,
 }
@@ -48,7 +44,7 @@ fn trace(role: &str, faults: &[&str]) -> Option<Traced> {
         eprintln!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     }
     let log = fs::read_to_string(log).ok()?;
-    Some(Traced { calls: calls(&log, &work), folder, succeeded: output.status.success() })
+    Some(Traced { calls: calls(&log, &work), succeeded: output.status.success() })
 }
 
 /// The calls between the two marks, without process ids and descriptor numbers, the work folder being `~`.
@@ -70,10 +66,10 @@ fn readable(line: &str, work: &str) -> String {
     let mut rest = line.as_str();
     while let Some(at) = rest.find(['<', '.']) {
         let (before, after) = rest.split_at(at);
-        if after.starts_with('<') {
+        if let Some(path) = after.strip_prefix('<') {
             readable.push_str(before.trim_end_matches(|c: char| c.is_ascii_digit()));
             readable.push('<');
-            rest = &after[1..];
+            rest = path;
         } else if let Some(name) = after.strip_prefix(".pstream-tmp-") {
             readable.push_str(before);
             readable.push_str("TMP");
@@ -81,7 +77,7 @@ fn readable(line: &str, work: &str) -> String {
         } else {
             readable.push_str(before);
             readable.push('.');
-            rest = &after[1..];
+            rest = after.get(1..).unwrap_or_default();
         }
     }
     readable.push_str(rest);

@@ -24,7 +24,10 @@ test('no binary names the functions', () => {
 })
 
 function compile(...args: string[]): void {
-  expect(spawnSync('cc', ['-Wall', '-Wno-nonnull', ...args], { encoding: 'utf8' })).toMatchObject({ stderr: '', status: 0 })
+  expect(spawnSync('cc', ['-Wall', '-Wno-nonnull', ...args], { encoding: 'utf8' })).toMatchObject({
+    stderr: '',
+    status: 0,
+  })
 }
 
 test.runIf(compiles)('everything works where they are refused', () => {
@@ -36,5 +39,9 @@ test.runIf(compiles)('everything works where they are refused', () => {
     spawnSync(command, args, { encoding: 'utf8', env: { ...process.env, LD_PRELOAD: library } })
   // The preload does refuse, and tells.
   expect(run(probe)).toMatchObject({ status: 22, stderr: 'external\n' })
-  expect(run(process.execPath, fixture('all-calls.mjs'), root)).toMatchObject({ status: 0, stdout: 'done\n', stderr: '' })
+  expect(run(process.execPath, fixture('all-calls.mjs'), root)).toMatchObject({
+    status: 0,
+    stdout: 'done\n',
+    stderr: '',
+  })
 })

@@ -1,7 +1,7 @@
 // A full disk: what was reserved can be stored to, nothing half made is left, and once there is room it goes on.
 
-import { expect, test } from 'vitest'
 import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
 import { folder } from './support/folder.js'
 import { mayMount, withMount } from './support/mounts.js'
 

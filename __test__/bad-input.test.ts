@@ -77,7 +77,13 @@ const notMode: Values = { ...notInteger, negative: () => -1, 'too large': () => 
 const notTimeout: Values = { ...notInteger, negative: () => -1, 'too long': () => 2 ** 31 }
 const notShift: Values = { ...missing, ...notInteger, ...outside, '11': () => 11, '29': () => 29 }
 const notCount: Values = { ...missing, ...notInteger, ...outside, zero: () => 0 }
-const notOptions: Values = { ...missing, null: () => null, text: () => 'x', 'a number': () => 1, 'a function': () => () => 1 }
+const notOptions: Values = {
+  ...missing,
+  null: () => null,
+  text: () => 'x',
+  'a number': () => 1,
+  'a function': () => () => 1,
+}
 const notOptionalOptions: Values = { null: () => null, text: () => 'x', 'a number': () => 1 }
 const notBlock: Values = { ...missing, ...notInteger, ...outside }
 
@@ -130,8 +136,10 @@ const table: Record<string, [bad: Values, call: (context: Context, value: never)
   ),
   'BlockFile.open path': [notPath, (_, value) => BlockFile.open(value, { blockShift: 12 })],
   'BlockFile.open options': [notOptions, ({ root }, value) => BlockFile.open(join(root, 'data'), value)],
-  ...perOption('BlockFile.open', { blockShift: notShift, cache: notChoice, sync: notChoice, readOnly: notFlag }, (c, o) =>
-    BlockFile.open(join(c.root, 'data'), { blockShift: 12, ...o }),
+  ...perOption(
+    'BlockFile.open',
+    { blockShift: notShift, cache: notChoice, sync: notChoice, readOnly: notFlag },
+    (c, o) => BlockFile.open(join(c.root, 'data'), { blockShift: 12, ...o }),
   ),
   'load block': [notBlock, ({ file }, value) => file.load(value, new Uint8Array(8))],
   'load into': [notBuffers, ({ file }, value) => file.load(0, value)],
@@ -185,17 +193,19 @@ function without({ undefined: _, ...values }: Values): Values {
 function perOption(
   method: string,
   options: Record<string, Values>,
-  call: (context: Context, options: never) => Promise<unknown>,
+  call: (context: Context, options: object) => Promise<unknown>,
 ): typeof table {
   const rows = Object.entries(options).map(([option, values]): [string, (typeof table)[string]] => [
     `${method} options.${option}`,
-    [values, (context, value) => call(context, { [option]: value } as never)],
+    [values, (context, value) => call(context, { [option]: value })],
   ])
   return Object.fromEntries(rows)
 }
 
 test('the constructors are not for users', () => {
-  for (const type of [BlockFile, FileSequence] as unknown as (new (...args: unknown[]) => unknown)[]) {
+  for (const type of [BlockFile, FileSequence] as unknown as (new (
+    ...args: unknown[]
+  ) => unknown)[]) {
     for (const args of [[], [Symbol('pstream'), {}], [undefined, undefined]]) {
       expect(() => new type(...args)).toThrow(InvalidInputError)
     }

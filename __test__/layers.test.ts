@@ -27,7 +27,7 @@ test.each([
   ['ts/block-file.ts', "createRequire(import.meta.url)('./pstream.linux-x64-gnu.node')"],
   ['ts/index.ts', "import { x } from 'left-pad'"],
   ['crates/node/Cargo.toml', '[dependencies]\npstream-core.workspace = true\nlibc.workspace = true\n'],
-  ['crates/node/Cargo.toml', "[target.'cfg(unix)'.dependencies]\nnix = \"1\"\n"],
+  ['crates/node/Cargo.toml', '[target.\'cfg(unix)\'.dependencies]\nnix = "1"\n'],
   ['crates/node/src/file.rs', 'fn f() { std::fs::read("x"); }'],
   ['crates/node/src/file.rs', 'let b = unsafe { ArrayBuffer::from_external(env, p, n, h, f) };'],
   ['crates/core/Cargo.toml', '[dependencies]\nnapi = "3"\n'],
@@ -52,7 +52,10 @@ test.each([
   ['crates/core/src/file/mod.rs', '#[cfg(test)]\nmod tests {\n    use std::fs;\n}'],
   ['crates/core/src/sys/linux.rs', '    // SAFETY: no memory\n    // is involved.\n    unsafe { g() }'],
   ['crates/node/src/arena.rs', '// SAFETY: nobody else has it.\nunsafe impl Send for Lease {}'],
-  ['crates/node/Cargo.toml', '[dependencies]\nnapi.workspace = true\n\n[build-dependencies]\nnapi-build.workspace = true'],
+  [
+    'crates/node/Cargo.toml',
+    '[dependencies]\nnapi.workspace = true\n\n[build-dependencies]\nnapi-build.workspace = true',
+  ],
 ])('what is allowed is not complained of in %s: %s', (path, text) => {
   expect(complaints([{ path, text }])).toEqual([])
 })

@@ -103,7 +103,10 @@ test('the index wraps through 0xffff to 0', async () => {
 test('a full window takes no more until a file is released', async () => {
   const root = folder()
   // The state is names and lengths, so that 16,382 short names stand for a sequence that is one file from full.
-  prepare(root, ...Array.from({ length: 0x3ffe }, (_, index) => `events.${(index + 1).toString(16).padStart(4, '0')}-12`))
+  prepare(
+    root,
+    ...Array.from({ length: 0x3ffe }, (_, index) => `events.${(index + 1).toString(16).padStart(4, '0')}-12`),
+  )
   const opened = await sequence(root)
   expect((await opened.alloc()).index).toBe(0x3fff)
   expect(ends(opened)).toEqual([1, 0x4000, 0x3fff])

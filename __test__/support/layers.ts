@@ -50,7 +50,9 @@ const reasoned: Rule = ({ text }) => {
 /** The packages under the headings of dependencies that ship. */
 function dependenciesOf(manifest: string): string[] {
   const sections = manifest.split(/^\[/m).filter((section) => /^(?:target\..*\.)?dependencies\]/.test(section))
-  return sections.flatMap((section) => [...section.matchAll(/^([\w-]+)(?:\.workspace)?\s*=/gm)].map(([, name]) => name ?? ''))
+  return sections.flatMap((section) =>
+    [...section.matchAll(/^([\w-]+)(?:\.workspace)?\s*=/gm)].map(([, name]) => name ?? ''),
+  )
 }
 
 const dependsOnlyOn =

@@ -2,7 +2,7 @@
 
 use std::io::{IoSlice, IoSliceMut};
 
-use pstream_core::{Durability, ErrorKind, Evicted};
+use pstream_core::{BlockFile, Durability, ErrorKind, Evicted};
 use pstream_sim::{CallKind, Effect, Fault, Keep, ResidencyModel, SimDisk};
 
 use crate::harness::{BLOCK, block_of, create, disk, load, open, rest};
@@ -114,13 +114,15 @@ fn what_lies_outside_is_refused_and_nothing_is_written() {
     assert_eq!(disk.unsynced(), 0);
 }
 
+type Operation = fn(&BlockFile) -> pstream_core::Result<()>;
+
 /// The rules for failures are those of a store.
 #[test]
 fn every_failure_poisons() {
-    let operations: [(&str, CallKind, fn(&pstream_core::BlockFile) -> pstream_core::Result<()>); 4] = [
+    let operations: [(&str, CallKind, Operation); 4] = [
         ("write", CallKind::Write, |file| file.write_at(0, &[IoSlice::new(b"x")], Durability::Cached)),
         ("synced write", CallKind::WriteSynced, |file| file.write_at(0, &[IoSlice::new(b"x")], Durability::Synced)),
-        ("sync", CallKind::SyncData, pstream_core::BlockFile::sync),
+        ("sync", CallKind::SyncData, BlockFile::sync),
         ("zero", CallKind::ZeroRange, |file| file.zero(0..9)),
     ];
     for (name, kind, operation) in operations {

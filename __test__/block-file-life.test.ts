@@ -1,6 +1,15 @@
 // Creating, opening and closing: what is there afterwards, and what is not.
 
-import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { BlockFile, InvalidInputError } from 'pstream'
@@ -153,7 +162,8 @@ test('a closed file says so', async () => {
     file.load(0, []),
     file.loadBytes(0, 1),
   ]
-  for (const call of calls()) expect(await failure(call)).toMatchObject({ code: 'PSTREAM_CLOSED', message: 'file is closed' })
+  for (const call of calls())
+    expect(await failure(call)).toMatchObject({ code: 'PSTREAM_CLOSED', message: 'file is closed' })
   await closing
   for (const call of calls()) expect(await failure(call)).toMatchObject({ code: 'PSTREAM_CLOSED', path: file.path })
 })

@@ -26,7 +26,7 @@ const help = `Usage: npm run bench -- [options]
 
 Cases: ${cases.map(({ name }) => name).join(', ')}
 
-A full run, all cases and at least five rounds, also writes bench/results/<date>.json, latest.md and latest.svg.`
+A full run, all cases and contenders and at least five rounds, also writes bench/results/<date>.json, latest.md and latest.svg.`
 
 function fail(message) {
   process.stderr.write(`bench: ${message}\n`)
@@ -123,7 +123,8 @@ async function main() {
     }
     const report = { date: new Date().toISOString(), rounds, quick, machine: facts, cases: results }
     process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : `\n${terminalTable(report)}\n`)
-    const isFull = globs === undefined && !quick && rounds >= 5 && !facts.inMemory
+    const isFull =
+      globs === undefined && !quick && rounds >= 5 && !facts.inMemory && results.every(({ missing }) => !missing)
     say(isFull ? writeResults(report) : 'Not written to bench/results: not a full run.')
   } finally {
     cleanUp()

@@ -62,7 +62,7 @@ async function main() {
   if (given !== undefined) await check(given)
   const { FileSequence } = await importPackage()
   const folder = await makeFolder(dir)
-  const cleanUp = () => rmSync(folder, { recursive: true, force: true })
+  const cleanUp = () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   for (const signal of ['SIGINT', 'SIGTERM'])
     process.once(signal, () => {
       cleanUp()

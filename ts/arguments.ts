@@ -63,9 +63,13 @@ function wellFormed(name: string, value: string): string {
   return value
 }
 
-/** One path component; that it is one, and its length, is for the engine to check. @internal */
+/** The engine's limit, in bytes. It quotes the name in its messages, so nothing longer gets there. */
+const LONGEST_NAME = 247
+
+/** One path component; that it is one is for the engine to check. @internal */
 export function componentName(name: string, value: unknown): string {
   if (typeof value !== 'string') throw refuse(name, 'a string', value)
+  if (value.length > LONGEST_NAME) throw new InvalidInputError(`${name} is longer than ${LONGEST_NAME} bytes`)
   return wellFormed(name, value)
 }
 

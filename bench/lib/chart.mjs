@@ -1,8 +1,8 @@
 // The ratios as an SVG bar chart: one group a case, one bar a contender, a line at the limit, a tick at each target.
 
-const width = 860
-const left = 250
-const right = 60
+const width = 900
+const left = 300
+const right = 20
 const barHeight = 15
 const groupGap = 16
 const top = 84
@@ -18,8 +18,9 @@ export function chart(report) {
     title,
     rows: results.filter(({ contender }) => contender !== 'plain'),
   }))
-  const most = Math.max(1.1, ...groups.flatMap(({ rows }) => rows.map(({ ratio }) => ratio.median)))
-  const scale = (ratio) => left + (ratio / most) * (width - left - right)
+  const most = Math.max(1.2, ...groups.flatMap(({ rows }) => rows.map(({ ratio }) => ratio.median)))
+  // A round far off ends at the edge.
+  const scale = (ratio) => left + (Math.min(ratio, most) / most) * (width - left - right)
   const marks = []
   let y = top
   for (const { title, rows } of groups) {
@@ -72,6 +73,6 @@ function bar({ contender, ratio, target, mark }, y, scale) {
   return (
     `<rect x="${start}" y="${y + 1}" width="${(end - start).toFixed(1)}" height="${barHeight - 2}" fill="${colours[contender]}"${mark ? ' opacity="0.4"' : ''}/>` +
     `<line x1="${low}" x2="${high}" y1="${middle}" y2="${middle}" stroke="#111" opacity="0.55"/>${tick}` +
-    text(start + 5, y + 11.5, ratio.median.toFixed(2), 'font-size="10" fill="#fff"')
+    text(start + 5, y + 11.5, ratio.median.toFixed(2), `font-size="10" fill="${mark ? '#222' : '#fff'}"`)
   )
 }

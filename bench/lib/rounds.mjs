@@ -31,7 +31,7 @@ export async function measureBlocks(definition, { baseline, directory, rounds, q
 }
 
 async function playRound(definition, { baseline, directory, found, round, turns }) {
-  const { bytes, operations, blockShift, verb, layout, prewrite = false } = definition
+  const { bytes, operations, blockShift, verb, how, prewrite = false } = definition
   const isLoad = verb === 'load'
   const seed = round + 1
   const all = { first: 0, count: operations * turns, bytes, seed }
@@ -46,7 +46,7 @@ async function playRound(definition, { baseline, directory, found, round, turns 
   for (let turn = 0; turn < turns; turn++) {
     const work = { first: turn * operations, count: operations, bytes, seed }
     for (const contender of rotate(order, turn)) {
-      times.get(contender.name).push((await contender[verb](work, layout)) / operations)
+      times.get(contender.name).push((await contender[verb](work, how)) / operations)
       // What the kernel goes on to read ahead would be a present to this one's next turn, and a burden on the others.
       if (isLoad) await chill(baseline, definition, contender, path(contender))
     }

@@ -34,10 +34,8 @@ enum Request {
         work: Work,
         layout: Layout,
     },
-    Load {
-        contender: String,
-        work: Work,
-    },
+    /// With `fresh`, every operation gets memory of its own, which is part of what is measured.
+    Load { contender: String, work: Work, fresh: bool },
     Close {
         contender: String,
     },
@@ -120,7 +118,7 @@ impl Session {
                 self.contenders.insert(contender, (opened, block_shift));
             }
             Request::Store { contender, work, layout } => return self.store(&contender, work, layout),
-            Request::Load { contender, work } => return self.load(&contender, work),
+            Request::Load { contender, work, fresh } => return self.load(&contender, work, fresh),
             Request::Close { contender } => drop(self.contenders.remove(&contender)),
             Request::Chill { path, block_shift } => return chill(&path, block_shift),
             Request::Verify { path, work } => self.verify(&path, work)?,
@@ -168,13 +166,16 @@ impl Session {
         Ok(Answer { nanoseconds: Some(nanoseconds), ..Answer::default() })
     }
 
-    fn load(&mut self, contender: &str, work: Work) -> Result<Answer> {
+    fn load(&mut self, contender: &str, work: Work, fresh: bool) -> Result<Answer> {
         self.prepare(work);
         let Some((contender, block_shift)) = self.contenders.get_mut(contender) else { return Err(not_open()) };
         let mut nanoseconds = 0;
         for operation in work.operations() {
             let block = block_of(work, operation, *block_shift)?;
             let start = Instant::now();
+            if fresh {
+                self.read = vec![0; work.bytes];
+            }
             contender.load(block, &mut self.read)?;
             nanoseconds += elapsed(start);
             stamp(&mut self.content, operation);

@@ -36,7 +36,7 @@ pub(crate) fn sync_data(file: &File, _level: SyncLevel) -> Result<()> {
     check(unsafe { libc::fdatasync(file.as_raw_fd()) })
 }
 
-/// `fsync`, once.
+/// `fsync`.
 pub(crate) fn sync_all(file: &File, _level: SyncLevel) -> Result<()> {
     plain_sync(file)
 }

@@ -22,6 +22,7 @@ mod harness;
 mod killed;
 mod lies;
 mod locks;
+mod raw;
 mod rename;
 mod repair;
 mod sequence;

@@ -1,0 +1,55 @@
+// Nothing blocks the event loop: after the call that copies the bytes, whatever runs beside a large store is not held up.
+
+import { join } from 'node:path'
+import { BlockFile } from 'pstream'
+import { expect, test } from 'vitest'
+import { folder } from './support/folder.js'
+
+const SIZE = 256 << 20
+/** The thread itself needs far less; what is allowed for is a machine that does other things too. */
+const MOST_MS = 150
+
+/** The longest time between two turns of the loop while the promise is pending. */
+async function longestDelay(promise: Promise<unknown>): Promise<number> {
+  let last = performance.now()
+  let longest = 0
+  let pending = true
+  const turn = () => {
+    const now = performance.now()
+    longest = Math.max(longest, now - last)
+    last = now
+    if (pending) setImmediate(turn)
+  }
+  setImmediate(turn)
+  await promise
+  pending = false
+  return longest
+}
+
+test('a 256 MiB store, load and loadBytes', { timeout: 120_000 }, async () => {
+  const file = await BlockFile.create(join(folder(), 'data'), { blockCount: SIZE >> 16, blockShift: 16 })
+  const bytes = new Uint8Array(SIZE).fill(3)
+  const store = file.store(0, bytes)
+  expect(await longestDelay(store)).toBeLessThan(MOST_MS)
+  expect(await longestDelay(file.load(0, bytes))).toBeLessThan(MOST_MS)
+  expect(await longestDelay(file.loadBytes(0, SIZE))).toBeLessThan(MOST_MS)
+  await file.close()
+})
+
+test('many waiting stores of one file leave the thread pool to others', async () => {
+  const root = folder()
+  const [busy, other] = await Promise.all(
+    ['busy', 'other'].map((name) => BlockFile.create(join(root, name), { blockCount: 4096, blockShift: 12 })),
+  )
+  if (busy === undefined || other === undefined) throw new Error('unreachable')
+  const bytes = new Uint8Array(16 << 20).fill(1)
+  let done = 0
+  const stores = Array.from({ length: 8 }, async () => {
+    await busy.store(0, bytes)
+    done += 1
+  })
+  await other.store(0, new Uint8Array(4096))
+  expect(done).toBeLessThan(4)
+  await Promise.all(stores)
+  await Promise.all([busy.close(), other.close()])
+})

@@ -1,0 +1,19 @@
+// What is dropped without being closed is closed by the garbage collector: descriptors and locks do not leak for ever.
+
+import { spawnSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { folder } from './support/folder.js'
+
+const script = fileURLToPath(new URL('fixtures/forgetful.mjs', import.meta.url))
+
+test.runIf(process.platform === 'linux')('files and sequences that are dropped', () => {
+  const root = folder()
+  const { stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', script, root], { encoding: 'utf8' })
+  expect(stderr).toBe('')
+  const { before, after, length, stored } = JSON.parse(stdout)
+  expect(before).toBeGreaterThan(40)
+  expect({ after, length, stored }).toEqual({ after: 0, length: 20, stored: true })
+  expect(readdirSync(root)).not.toContain('events.lock')
+})

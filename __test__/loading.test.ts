@@ -1,0 +1,80 @@
+// The package loads as an ES module and by require(), makes nothing global, and says what is wrong when its binary is
+// missing or broken.
+
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { folder } from './support/folder.js'
+
+const repository = fileURLToPath(new URL('..', import.meta.url))
+
+function node(cwd: string, args: string[], env: NodeJS.ProcessEnv = {}) {
+  return spawnSync(process.execPath, args, { cwd, encoding: 'utf8', env: { ...process.env, ...env } })
+}
+
+/** A project that has a copy of the package, with its binary or without. */
+function project({ binary }: { binary: boolean }): string {
+  const root = folder()
+  const target = join(root, 'node_modules', 'pstream')
+  mkdirSync(target, { recursive: true })
+  cpSync(join(repository, 'package.json'), join(target, 'package.json'))
+  cpSync(join(repository, 'dist'), join(target, 'dist'), { recursive: true })
+  if (!binary) for (const name of binariesOf(target)) rmSync(name)
+  return root
+}
+
+function binariesOf(target: string): string[] {
+  const dist = join(target, 'dist')
+  return readdirSync(dist).flatMap((name) => (name.endsWith('.node') ? [join(dist, name)] : []))
+}
+
+const use = `.create('data', { blockCount: 1, blockShift: 12 }).then((file) => file.close()).then(() => console.log('done'))`
+const report = `.catch((error) => console.log(JSON.stringify({ ...error, name: error.name, message: error.message })))`
+
+test('by import and by require', () => {
+  const root = project({ binary: true })
+  writeFileSync(join(root, 'esm.mjs'), `import { BlockFile } from 'pstream'\nawait BlockFile${use}`)
+  writeFileSync(join(root, 'cjs.cjs'), `const { BlockFile } = require('pstream')\nBlockFile${use}`)
+  expect(node(root, ['esm.mjs'])).toMatchObject({ stdout: 'done\n', stderr: '' })
+  rmSync(join(root, 'data'))
+  expect(node(root, ['--no-warnings', 'cjs.cjs'])).toMatchObject({ stdout: 'done\n', stderr: '' })
+})
+
+test('importing it has no effect: nothing global, nothing that keeps the process alive', () => {
+  const root = project({ binary: true })
+  const script = `
+    const before = Reflect.ownKeys(globalThis).length
+    const { default: none, ...names } = await import('pstream')
+    console.log(Reflect.ownKeys(globalThis).length - before, none, Object.keys(names).length > 15)`
+  expect(node(root, ['--input-type=module', '-e', script])).toMatchObject({ stdout: '0 undefined true\n', stderr: '' })
+})
+
+test('without its binary it can be imported, and the first call says what is missing', () => {
+  const root = project({ binary: false })
+  const script = `import { BlockFile } from 'pstream'\nawait BlockFile${use}${report}`
+  const { stdout } = node(root, ['--input-type=module', '-e', script])
+  const error = JSON.parse(stdout)
+  expect(error).toMatchObject({ name: 'NativeMissingError', code: 'PSTREAM_NATIVE_MISSING' })
+  expect(error.message).toContain(`${process.platform}-${process.arch}`)
+  expect(error.message).toMatch(/install the package pstream-\w+-\w+/)
+})
+
+test('a broken binary is told from a missing one', () => {
+  const root = project({ binary: true })
+  for (const name of binariesOf(join(root, 'node_modules', 'pstream'))) writeFileSync(name, 'not a binary')
+  const script = `import { FileSequence } from 'pstream'
+    await FileSequence.inspect('.', 'events')${report}`
+  const error = JSON.parse(node(root, ['--input-type=module', '-e', script]).stdout)
+  expect(error).toMatchObject({ name: 'NativeMissingError', code: 'PSTREAM_NATIVE_MISSING' })
+  expect(error.message).toContain('could not be loaded')
+})
+
+test('a binary in another place', () => {
+  const root = project({ binary: false })
+  const [binary] = binariesOf(repository)
+  const script = `import { BlockFile } from 'pstream'\nawait BlockFile${use}`
+  const env = { NAPI_RS_NATIVE_LIBRARY_PATH: binary ?? '' }
+  expect(node(root, ['--input-type=module', '-e', script], env)).toMatchObject({ stdout: 'done\n', stderr: '' })
+})

@@ -1,0 +1,54 @@
+// The types that users see. Nothing here runs: `tsc -p __test__` checks it, as a part of `npm run ready`.
+
+import {
+  BlockFile,
+  type FileSequence,
+  type FileSequenceError,
+  type LockedError,
+  type NativeMissingError,
+  type PstreamError,
+  type PstreamErrorCode,
+  type SequenceFile,
+} from 'pstream'
+import { expectTypeOf, test } from 'vitest'
+
+test('memory: any Uint8Array is taken, plain memory is given', () => {
+  expectTypeOf<BlockFile['store']>().parameter(1).toEqualTypeOf<Uint8Array | readonly Uint8Array[]>()
+  expectTypeOf<Buffer>().toExtend<Parameters<BlockFile['load']>[1]>()
+  expectTypeOf<BlockFile['loadBytes']>().returns.resolves.toEqualTypeOf<Uint8Array<ArrayBuffer>>()
+  const blob = async (file: BlockFile) => new Blob([await file.loadBytes(0, 1)])
+  expectTypeOf(blob).returns.resolves.toEqualTypeOf<Blob>()
+})
+
+test('a sequence gives files that are block files with an index', () => {
+  expectTypeOf<SequenceFile>().toExtend<BlockFile>()
+  expectTypeOf<FileSequence['alloc']>().returns.resolves.toEqualTypeOf<SequenceFile>()
+  expectTypeOf<FileSequence['retrieve']>().returns.toExtend<AsyncIterable<SequenceFile>>()
+  expectTypeOf<FileSequence>().toExtend<AsyncDisposable>()
+  expectTypeOf<BlockFile>().toExtend<AsyncDisposable>()
+})
+
+test('nobody but the package makes instances, and nobody changes them', () => {
+  // @ts-expect-error The constructor is private.
+  const construct = () => new BlockFile()
+  // @ts-expect-error It is fixed for life.
+  const assign = (file: BlockFile) => (file.blockCount = 1)
+  expectTypeOf(construct).toBeFunction()
+  expectTypeOf(assign).toBeFunction()
+})
+
+test('options are checked', () => {
+  // @ts-expect-error The shift is needed.
+  const missing = () => BlockFile.open('x', {})
+  // @ts-expect-error There is no such choice.
+  const unknown = () => BlockFile.open('x', { blockShift: 12, cache: 'sometimes' })
+  expectTypeOf(missing).toBeFunction()
+  expectTypeOf(unknown).toBeFunction()
+})
+
+test('errors are told apart by their codes', () => {
+  expectTypeOf<PstreamError['code']>().toEqualTypeOf<PstreamErrorCode>()
+  expectTypeOf<LockedError['code']>().toEqualTypeOf<'PSTREAM_LOCKED'>()
+  expectTypeOf<NativeMissingError['code']>().toEqualTypeOf<'PSTREAM_NATIVE_MISSING'>()
+  expectTypeOf<FileSequenceError['code']>().toExtend<PstreamErrorCode>()
+})

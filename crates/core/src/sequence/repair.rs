@@ -79,6 +79,9 @@ pub fn repair(io: &Arc<dyn Io>, root: &Path, name: &str, options: RepairOptions)
     let defaults = SequenceOptions::default();
     let mut lock = lock::acquire(io, &place, defaults.lock, defaults.lock_timeout)?;
     rename::settle(io, &place, defaults)?;
+    // A repair before this one may have been killed right after it renamed a file. Where a power cut then kept a rename
+    // of ours and lost that one, two files would swap their places.
+    sync_root(&**io, &place)?;
     // Planned again under the lock: what was seen before may have changed.
     let survey = survey(&**io, &place)?;
     if let Some(obstacle) = survey.obstacles.first() {

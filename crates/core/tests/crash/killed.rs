@@ -1,11 +1,11 @@
-//! A rename whose process was killed: what it did last is seen by everybody, and is not durable. Whoever goes on from
+//! A rename or repair whose process was killed: what it did last is seen by everybody, and is not durable. Whoever goes on from
 //! what is seen, and then has the power cut, must not be left with half of it.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use pstream_core::io::Io;
-use pstream_core::sequence::rename;
+use pstream_core::sequence::{RepairOptions, rename, repair};
 use pstream_sim::{Effect, Fault, Keep, SimDisk};
 
 use crate::harness::{disk, open_sequence, rest, stop_everywhere};
@@ -100,4 +100,40 @@ fn a_new_sequence_is_not_drawn_into_an_old_rename() {
             }
         }
     }
+}
+
+/// A repair that closes gaps, killed amid its renames, and another one after it in which the power is cut: no two files
+/// swap their places.
+#[test]
+fn a_repair_after_a_killed_one_stands_on_durable_names() {
+    let options = RepairOptions { apply: true, close_gaps: true };
+    let close_gaps = |io: &Arc<dyn Io>| drop(repair(io, Path::new("/d"), "a", options));
+    let start = disk(2);
+    for index in [1_u8, 4, 6] {
+        start.install(format!("/d/a.000{index}-12"), &[index; 4096]).unwrap();
+    }
+    start.install("/d/a.bak", b"kept").unwrap();
+    rest(&start);
+    let mut points = 0;
+    for nth in 1.. {
+        let disk = start.fork();
+        disk.inject(Fault::new(Effect::Stop).nth(nth));
+        close_gaps(&disk.io());
+        if !disk.is_stopped() {
+            break;
+        }
+        disk.process_crash();
+        disk.clear_faults();
+        // Where it has renamed a file and not yet synced the folder.
+        if disk.unsynced() == 0 || !disk.names("/d").unwrap().contains(&"a.0002-12".to_owned()) {
+            continue;
+        }
+        points += 1;
+        stop_everywhere(&disk, 40, close_gaps, |disk, (), what| {
+            let what = format!("killed at call {nth}, repaired again, {what}");
+            close_gaps(&disk.io());
+            assert_eq!(numbers(disk, "a", &what), [1, 4, 6], "{what}");
+        });
+    }
+    assert!(points > 3, "only {points} points");
 }

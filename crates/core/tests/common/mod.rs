@@ -138,9 +138,26 @@ pub fn role() -> Option<(String, PathBuf)> {
 
 /// This very test binary, to run its test `helper` alone, in a role.
 pub fn helper(role: &str, folder: &Path) -> Command {
-    let mut command = Command::new(std::env::current_exe().expect("the test binary"));
+    let binary = std::env::current_exe().expect("the test binary");
+    let mut command = match emulator() {
+        Some(words) => {
+            let mut words = words.split_whitespace();
+            let mut command = Command::new(words.next().expect("a program"));
+            command.args(words).arg(binary);
+            command
+        }
+        None => Command::new(binary),
+    };
     as_helper(&mut command, role, folder);
     command
+}
+
+/// What cargo runs the tests of another processor with, which we have to do for our helpers as well.
+fn emulator() -> Option<String> {
+    let ours = format!("CARGO_TARGET_{}_UNKNOWN_LINUX_", std::env::consts::ARCH.to_uppercase());
+    let runner =
+        |(name, value): (String, String)| (name.starts_with(&ours) && name.ends_with("_RUNNER")).then_some(value);
+    if cfg!(target_os = "linux") { std::env::vars().find_map(runner) } else { None }
 }
 
 /// The same for a command that starts the test binary itself.

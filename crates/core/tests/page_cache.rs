@@ -1,5 +1,7 @@
 //! What stays in the page cache, on the real operating system.
 
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests say what they expect by panicking")]
+
 use pstream_core::{BlockFile, CachePolicy, CreateOptions, FileOptions, OsIo, Residency, Shape};
 
 const LEN: usize = 1 << 20;
@@ -12,10 +14,10 @@ fn left_over(cache: CachePolicy, close: impl Fn(BlockFile)) -> Residency {
     let options = CreateOptions { file, ..CreateOptions::default() };
     let writer = BlockFile::create(&OsIo, &path, Shape::new(256, 12).unwrap(), options).unwrap();
     let watcher = BlockFile::open(&OsIo, &path, 12, FileOptions::default()).unwrap();
-    writer.store_bytes(0, &[7; LEN]).unwrap();
-    writer.load_bytes(0, &mut [0; LEN]).unwrap();
+    writer.store_bytes(0, &vec![7; LEN]).unwrap();
+    writer.load_bytes(0, &mut vec![0; LEN]).unwrap();
     close(writer);
-    watcher.residency(0..LEN as u64).unwrap()
+    watcher.residency(0..watcher.shape().size()).unwrap()
 }
 
 #[test]

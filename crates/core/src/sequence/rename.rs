@@ -57,14 +57,20 @@ pub fn rename(io: &Arc<dyn Io>, root: &Path, from: &str, to: &str) -> Result<()>
 
 /// Finishes or undoes a rename that was interrupted, if `place`, whose lock the caller holds, takes part in one.
 pub(super) fn settle(io: &Arc<dyn Io>, place: &Place, options: SequenceOptions) -> Result<()> {
+    // Whoever wrote or removed a note may have been killed before it was durable. Nothing is built on it before it is:
+    // a note that vanished amid the moves would leave half a sequence, and one that came back after the end would draw
+    // a new sequence of the old name into a rename that was over.
+    sync_notes(&**io, place)?;
     if let Some(other) = partner(&**io, place, &place.rename_to(), Place::rename_from)? {
         let mut lock = lock_partner(io, &other, options)?;
+        sync_notes(&**io, &other)?;
         move_all(&**io, &other, place)?;
         end(&**io, place, &other)?;
         lock.release()?;
     }
     if let Some(other) = partner(&**io, place, &place.rename_from(), Place::rename_to)? {
         let mut lock = lock_partner(io, &other, options)?;
+        sync_notes(&**io, &other)?;
         move_all(&**io, &other, place)?;
         end(&**io, &other, place)?;
         lock.release()?;
@@ -72,6 +78,13 @@ pub(super) fn settle(io: &Arc<dyn Io>, place: &Place, options: SequenceOptions) 
     remove_durably(&**io, place, &place.meta().join(TEMPORARY))?;
     remove_durably(&**io, place, &place.rename_to())?;
     remove_durably(&**io, place, &place.rename_from())
+}
+
+fn sync_notes(io: &dyn Io, place: &Place) -> Result<()> {
+    match io.sync_dir(&place.meta()) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(()),
+        done => done.map_err(|error| Error::sync("fsync", &place.meta(), error)),
+    }
 }
 
 fn lock_partner(io: &Arc<dyn Io>, other: &Place, options: SequenceOptions) -> Result<HeldLock> {

@@ -19,6 +19,7 @@
 mod create;
 mod errors;
 mod harness;
+mod killed;
 mod lies;
 mod locks;
 mod raw;

@@ -103,7 +103,7 @@ fn holds_what_was_done(disk: &SimDisk, first: u16, done: usize, what: &str) {
 #[test]
 fn a_sequence_that_is_stopped_holds_what_was_acknowledged() {
     let states = stop_everywhere(&disk(1), 25, program, |disk, done, what| holds_what_was_done(disk, 1, *done, what));
-    assert!(states > 2500, "only {states} states");
+    assert!(states > 2000, "only {states} states");
 }
 
 /// The same across the wrap of the index from 0xffff to 0.

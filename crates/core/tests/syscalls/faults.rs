@@ -147,10 +147,10 @@ fn an_open_whose_sync_fails_does_not_trust_the_file() {
 #[test]
 fn a_failed_sync_of_the_folder_is_final() {
     for error in ["EIO", "EINTR"] {
-        // The first sync is that of the open, the second that of the new file's content.
-        let Some(traced) = run("alloc fails", &[&format!("fsync:error={error}:when=3")]) else { return };
+        // The first two are those of the open, the third is that of the new file's content.
+        let Some(traced) = run("alloc fails", &[&format!("fsync:error={error}:when=4")]) else { return };
         assert_eq!(traced.succeeded().of(&["fsync"]).len(), 2, "{error}");
-        let Some(traced) = run("release fails", &[&format!("fsync:error={error}:when=4")]) else { return };
+        let Some(traced) = run("release fails", &[&format!("fsync:error={error}:when=5")]) else { return };
         assert_eq!(traced.succeeded().of(&["fsync"]).len(), 1, "{error}");
     }
 }

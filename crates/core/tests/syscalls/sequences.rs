@@ -40,6 +40,7 @@ fn an_open_and_a_close() {
             removed,
             [
                 "flock(<~/s.lock>, LOCK_EX|LOCK_NB) = 0",
+                "fsync(<~/s.meta>) = 0",
                 "fsync(<~>) = 0",
                 r#"unlink("~/s.meta/holder") = 0"#,
                 r#"rmdir("~/s.meta") = 0"#,

@@ -6,11 +6,13 @@ import { expect, test } from 'vitest'
 import { folder } from './support/folder.js'
 
 const SIZE = 256 << 20
-/** The thread itself needs far less; what is allowed for is a machine that does other things too. */
-const MOST_MS = 150
+const MOST_MS = 80
+/** The best of so many counts: a machine that does other things too holds the thread up now and then. */
+const ATTEMPTS = 5
 
-/** The longest time between two turns of the loop while the promise is pending. */
-async function longestDelay(promise: Promise<unknown>): Promise<number> {
+/** The longest time between two turns of the loop while the call is pending, after what it does at once. */
+async function longestDelay(call: () => Promise<unknown>): Promise<number> {
+  const promise = call()
   let last = performance.now()
   let longest = 0
   let pending = true
@@ -26,13 +28,20 @@ async function longestDelay(promise: Promise<unknown>): Promise<number> {
   return longest
 }
 
+async function leastOf(call: () => Promise<unknown>): Promise<number> {
+  let least = Number.POSITIVE_INFINITY
+  for (let attempt = 0; attempt < ATTEMPTS && least > MOST_MS; attempt += 1) {
+    least = Math.min(least, await longestDelay(call))
+  }
+  return least
+}
+
 test('a 256 MiB store, load and loadBytes', { timeout: 120_000 }, async () => {
   const file = await BlockFile.create(join(folder(), 'data'), { blockCount: SIZE >> 16, blockShift: 16 })
   const bytes = new Uint8Array(SIZE).fill(3)
-  const store = file.store(0, bytes)
-  expect(await longestDelay(store)).toBeLessThan(MOST_MS)
-  expect(await longestDelay(file.load(0, bytes))).toBeLessThan(MOST_MS)
-  expect(await longestDelay(file.loadBytes(0, SIZE))).toBeLessThan(MOST_MS)
+  expect(await leastOf(() => file.store(0, bytes))).toBeLessThan(MOST_MS)
+  expect(await leastOf(() => file.load(0, bytes))).toBeLessThan(MOST_MS)
+  expect(await leastOf(() => file.loadBytes(0, SIZE))).toBeLessThan(MOST_MS)
   await file.close()
 })
 

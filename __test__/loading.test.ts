@@ -2,7 +2,7 @@
 // missing or broken.
 
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
@@ -77,4 +77,20 @@ test('a binary in another place', () => {
   const script = `import { BlockFile } from 'pstream'\nawait BlockFile${use}`
   const env = { NAPI_RS_NATIVE_LIBRARY_PATH: binary ?? '' }
   expect(node(root, ['--input-type=module', '-e', script], env)).toMatchObject({ stdout: 'done\n', stderr: '' })
+})
+
+test('a binary of another version is not taken, and the versions of the repository agree', () => {
+  const read = (path: string) => readFileSync(join(repository, path), 'utf8')
+  const { version } = JSON.parse(read('package.json'))
+  expect(read('ts/native.ts')).toContain(`const VERSION = '${version}'`)
+  expect(read('Cargo.toml')).toContain(`version = "${version}"`)
+
+  const root = project({ binary: true })
+  const native = join(root, 'node_modules', 'pstream', 'dist', 'native.js')
+  writeFileSync(native, readFileSync(native, 'utf8').replace(`'${version}'`, `'9.9.9'`))
+  const script = `import { FileSequence } from 'pstream'
+    await FileSequence.inspect('.', 'events')${report}`
+  const error = JSON.parse(node(root, ['--input-type=module', '-e', script]).stdout)
+  expect(error).toMatchObject({ name: 'NativeMissingError', code: 'PSTREAM_NATIVE_MISSING' })
+  expect(error.message).toContain(`it is of version ${version}, not 9.9.9`)
 })

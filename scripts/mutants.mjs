@@ -28,16 +28,65 @@ const kinds = [
   { what: 'sync of a folder', in: engine, call: /(?<!fn )\bsync_root\(/g, instead: own, tests: crash },
   { what: 'sync of a folder', in: engine, call: /(?<![\w.] ?)(?<!fn )\bsync\(io/g, instead: own, tests: crash },
   { what: 'sync of a folder', in: engine, call: /self\.sync_names\(/g, instead: own, tests: crash },
+  {
+    what: 'sync of notes before they are read',
+    in: engine,
+    call: /(?<!fn )\bsync_notes\(/g,
+    instead: own,
+    tests: crash,
+  },
   { what: 'sync of a folder', in: ['crates/core/src/file'], call: /\bio\.sync_dir\(/g, instead: io, tests: crash },
-  { what: 'sync of what an earlier writer left', in: engine, call: /(?<!fn )\bsync_left_over\(/g, instead: own, tests: crash },
-  { what: 'synced write', in: engine, text: 'write_all(file, buffers, offset, Durability::Synced)', instead: 'write_all(file, buffers, offset, Durability::Cached)', tests: crash },
-  { what: 'eviction before a file is believed', in: engine, text: 'drop(file.evict(0..shape.size()));\n        drop(file.advise', instead: 'drop(file.advise', tests: crash },
-  { what: 'eviction after a full disk', in: engine, call: /(?<!fn )\bevict_fully\(file, &/g, instead: 'Ok::<Evicted, std::io::Error>(Evicted::Done)', tests: crash },
-  { what: 'poisoning', in: engine, text: '        self.poison();\n        Error::sync', instead: '        Error::sync', tests: crash },
+  {
+    what: 'sync of what an earlier writer left',
+    in: engine,
+    call: /(?<!fn )\bsync_left_over\(/g,
+    instead: own,
+    tests: crash,
+  },
+  {
+    what: 'synced write',
+    in: engine,
+    text: 'write_all(file, buffers, offset, Durability::Synced)',
+    instead: 'write_all(file, buffers, offset, Durability::Cached)',
+    tests: crash,
+  },
+  {
+    what: 'eviction before a file is believed',
+    in: engine,
+    text: 'drop(file.evict(0..shape.size()));\n        drop(file.advise',
+    instead: 'drop(file.advise',
+    tests: crash,
+  },
+  {
+    what: 'eviction after a full disk',
+    in: engine,
+    call: /(?<!fn )\bevict_fully\(file, &/g,
+    instead: 'Ok::<Evicted, std::io::Error>(Evicted::Done)',
+    tests: crash,
+  },
+  {
+    what: 'poisoning',
+    in: engine,
+    text: '        self.poison();\n        Error::sync',
+    instead: '        Error::sync',
+    tests: crash,
+  },
   { what: 'poisoning', in: engine, text: 'state.poisoned = synced.is_err();', instead: '', tests: crash },
   { what: 'flag for a synced write', in: linux, text: 'libc::RWF_DSYNC', instead: '0', tests: system },
-  { what: 'fdatasync', in: linux, text: 'check(unsafe { libc::fdatasync(file.as_raw_fd()) })', instead: 'Ok(())', tests: system },
-  { what: 'fsync of a file', in: linux, text: '-> Result<()> {\n    plain_sync(file)', instead: '-> Result<()> {\n    Ok(())', tests: system },
+  {
+    what: 'fdatasync',
+    in: linux,
+    text: 'check(unsafe { libc::fdatasync(file.as_raw_fd()) })',
+    instead: 'Ok(())',
+    tests: system,
+  },
+  {
+    what: 'fsync of a file',
+    in: linux,
+    text: '-> Result<()> {\n    plain_sync(file)',
+    instead: '-> Result<()> {\n    Ok(())',
+    tests: system,
+  },
   { what: 'fsync of a folder', in: linux, text: 'plain_sync(&open_dir(path)?)', instead: 'Ok(())', tests: system },
   { what: 'flag against replacing', in: linux, text: 'libc::RENAME_NOREPLACE', instead: '0', tests: system },
   { what: 'reservation', in: linux, text: 'fallocate(file, 0, &(0..len))', instead: 'Ok(())', tests: system },
@@ -45,7 +94,11 @@ const kinds = [
 
 function sourcesOf(places) {
   return places.flatMap((place) =>
-    place.endsWith('.rs') ? [place] : readdirSync(join(root, place)).filter((name) => name.endsWith('.rs')).map((name) => `${place}/${name}`),
+    place.endsWith('.rs')
+      ? [place]
+      : readdirSync(join(root, place))
+          .filter((name) => name.endsWith('.rs'))
+          .map((name) => `${place}/${name}`),
   )
 }
 
@@ -65,7 +118,8 @@ function sitesIn(path, kind) {
   const sites = []
   const add = (start, end) => sites.push({ path, kind, start, end, line: product.slice(0, start).split('\n').length })
   if (kind.text) {
-    for (let at = product.indexOf(kind.text); at >= 0; at = product.indexOf(kind.text, at + 1)) add(at, at + kind.text.length)
+    for (let at = product.indexOf(kind.text); at >= 0; at = product.indexOf(kind.text, at + 1))
+      add(at, at + kind.text.length)
     return sites
   }
   for (const match of product.matchAll(kind.call)) {
@@ -99,17 +153,44 @@ if (args.includes('--list')) {
 function freshCopy() {
   rmSync(copy, { recursive: true, force: true })
   mkdirSync(copy, { recursive: true })
-  const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z', 'Cargo.toml', 'Cargo.lock', 'crates', 'bench/baseline'], { cwd: root, encoding: 'utf8' })
-  for (const path of tracked.split('\0').filter(Boolean)) cpSync(join(root, path), join(copy, path), { recursive: true })
+  const tracked = execFileSync(
+    'git',
+    [
+      'ls-files',
+      '--cached',
+      '--others',
+      '--exclude-standard',
+      '-z',
+      'Cargo.toml',
+      'Cargo.lock',
+      'crates',
+      'bench/baseline',
+    ],
+    { cwd: root, encoding: 'utf8' },
+  )
+  for (const path of tracked.split('\0').filter(Boolean))
+    cpSync(join(root, path), join(copy, path), { recursive: true })
 }
 
 function test(tests) {
-  const env = { ...process.env, CARGO_TARGET_DIR: join(root, 'target', 'mutants', 'target'), RUST_BACKTRACE: '0', CARGO_TERM_COLOR: 'never' }
-  const run = (extra) => spawnSync('cargo', ['test', '--quiet', '-p', 'pstream-core', ...tests, ...extra], { cwd: copy, env, encoding: 'utf8', timeout: 300_000, maxBuffer: 1 << 28 })
+  const env = {
+    ...process.env,
+    CARGO_TARGET_DIR: join(root, 'target', 'mutants', 'target'),
+    RUST_BACKTRACE: '0',
+    CARGO_TERM_COLOR: 'never',
+  }
+  const run = (extra) =>
+    spawnSync('cargo', ['test', '--quiet', '-p', 'pstream-core', ...tests, ...extra], {
+      cwd: copy,
+      env,
+      encoding: 'utf8',
+      timeout: 300_000,
+      maxBuffer: 1 << 28,
+    })
   const built = run(['--no-run'])
   if (built.status !== 0) return { built: false, output: built.stderr }
   const ran = run([])
-  const failed = [...`${ran.stdout}`.matchAll(/^    (\S+)$/gm)].map((match) => match[1])
+  const failed = [...`${ran.stdout}`.matchAll(/^ {4}(\S+)$/gm)].map((match) => match[1])
   return { built: true, passed: ran.status === 0, failed: [...new Set(failed)] }
 }
 
@@ -118,7 +199,9 @@ freshCopy()
 for (const tests of new Set(chosen.map((site) => site.kind.tests))) {
   const result = test(tests)
   if (!result.passed) {
-    console.error(`the tests (${tests.join(' ')}) do not pass without a mutation either\n${result.output ?? result.failed}`)
+    console.error(
+      `the tests (${tests.join(' ')}) do not pass without a mutation either\n${result.output ?? result.failed}`,
+    )
     process.exit(2)
   }
 }
@@ -131,9 +214,15 @@ for (const [number, site] of chosen.entries()) {
   writeFileSync(path, text)
   const caught = result.built && !result.passed
   if (!caught) survivors++
-  const verdict = !result.built ? 'DOES NOT BUILD' : result.passed ? 'SURVIVED' : `caught by ${result.failed.slice(0, 2).join(', ')}${result.failed.length > 2 ? ` and ${result.failed.length - 2} more` : ''}`
+  const verdict = !result.built
+    ? 'DOES NOT BUILD'
+    : result.passed
+      ? 'SURVIVED'
+      : `caught by ${result.failed.slice(0, 2).join(', ')}${result.failed.length > 2 ? ` and ${result.failed.length - 2} more` : ''}`
   console.log(`${String(number + 1).padStart(3)} ${label(site)}: ${verdict}`)
   if (!result.built) console.log(result.output)
 }
-console.log(survivors === 0 ? `all ${chosen.length} mutants caught` : `${survivors} of ${chosen.length} mutants not caught`)
+console.log(
+  survivors === 0 ? `all ${chosen.length} mutants caught` : `${survivors} of ${chosen.length} mutants not caught`,
+)
 process.exit(survivors === 0 ? 0 : 1)

@@ -15,6 +15,9 @@ export type {
   RawSequenceOptions,
 } from '../dist/binding.d.cts'
 
+/** The version of this package: its binary has the same one. */
+const VERSION = '0.1.0'
+
 let loaded: typeof Binding | undefined
 
 /** The binding. Throws {@link NativeMissingError} where there is none for this platform. @internal */
@@ -33,12 +36,19 @@ function load(): typeof Binding {
   const errors: Error[] = []
   for (const candidate of candidates) {
     try {
-      return require(candidate) as typeof Binding
+      return checked(require(candidate) as typeof Binding)
     } catch (error) {
       errors.push(error instanceof Error ? error : new Error(String(error)))
     }
   }
   throw missing(target, candidates, errors)
+}
+
+/** A package manager may have kept a binary of another version. */
+function checked(binding: typeof Binding): typeof Binding {
+  const version = binding.version()
+  if (version !== VERSION) throw new Error(`it is of version ${version}, not ${VERSION}; install both anew`)
+  return binding
 }
 
 /** As napi-rs names its targets: `linux-x64-gnu`, `darwin-arm64`, `win32-x64-msvc`. */

@@ -35,7 +35,11 @@ enum Request {
         layout: Layout,
     },
     /// With `fresh`, every operation gets memory of its own, which is part of what is measured.
-    Load { contender: String, work: Work, fresh: bool },
+    Load {
+        contender: String,
+        work: Work,
+        fresh: bool,
+    },
     Close {
         contender: String,
     },

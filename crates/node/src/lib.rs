@@ -15,8 +15,16 @@
     they pass it in are options objects"
 )]
 
+use napi_derive::napi;
+
 pub mod arena;
 pub mod error;
 pub mod file;
 pub mod sequence;
 pub mod task;
+
+/// The version of the package that this binary belongs to.
+#[napi]
+pub fn version() -> String {
+    env!("CARGO_PKG_VERSION").to_owned()
+}

@@ -138,9 +138,11 @@ export class BlockFile implements AsyncDisposable {
     if (list.total === 0) return
     const scatter = new Scatter('into', list)
     const step = Math.max(PIECE_BYTES, this.blockSize)
-    const memory = borrow(Math.min(step, list.total))
+    // Memory only when it is its turn: loads that wait hold none.
     await this.#loads.enter()
+    let memory: ArrayBuffer | undefined
     try {
+      memory = borrow(Math.min(step, list.total))
       for (let done = 0; done < list.total; done += step) {
         const length = Math.min(step, list.total - done)
         unwrap(await this.#native.load(first + done / this.blockSize, memory, length))
@@ -148,7 +150,7 @@ export class BlockFile implements AsyncDisposable {
       }
     } finally {
       this.#loads.leave()
-      giveBack(memory)
+      if (memory !== undefined) giveBack(memory)
     }
   }
 
@@ -165,14 +167,14 @@ export class BlockFile implements AsyncDisposable {
     const length = integer('byteLength', byteLength, 0, Number.MAX_SAFE_INTEGER)
     this.#checkOpen()
     unwrap(this.#native.checkLoad(first, [length]))
-    const memory = allocate(length)
     await this.#loads.enter()
     try {
+      const memory = allocate(length)
       unwrap(await this.#native.load(first, memory, length))
+      return new Uint8Array(memory)
     } finally {
       this.#loads.leave()
     }
-    return new Uint8Array(memory)
   }
 
   /**

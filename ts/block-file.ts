@@ -1,3 +1,4 @@
+import { sep } from 'node:path'
 import { allocate, borrow, gather, giveBack, Scatter } from './arena.js'
 import { anyInteger, type Bytes, byteList, integer, optionsObject, type Path, path } from './arguments.js'
 import { ClosedError, InvalidInputError } from './errors.js'
@@ -241,9 +242,11 @@ export class BlockFile implements AsyncDisposable {
   }
 }
 
-/** A parameter named `path` hides the function of that name. */
+/** The path of a file: one that ends like a folder's names none. */
 function pathOf(value: unknown): string {
-  return path('path', value)
+  const text = path('path', value)
+  if (text.endsWith('/') || text.endsWith(sep)) throw new InvalidInputError('path must name a file, not a folder')
+  return text
 }
 
 function blockNumber(block: unknown): number {

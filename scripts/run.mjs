@@ -4,6 +4,7 @@
 //   node scripts/run.mjs test           builds what is stale and runs every test
 //   node scripts/run.mjs ready          lint, format check, clippy, types, every test: what a commit must pass
 //   node scripts/run.mjs build          builds what is stale
+//   node scripts/run.mjs bench [...]    builds what is stale and runs the benchmarks
 //
 // Each says what it is doing when that takes longer than a second.
 
@@ -223,23 +224,26 @@ async function check() {
   for (const [what, work] of checks) if (!(await step(what, work)).ok) process.exitCode = 1
 }
 
-async function start(file) {
-  const tour = join(root, 'examples', 'tour.mjs')
-  if (!existsSync(tour)) stop('there is no examples/tour.mjs to run')
-  const child = spawn(process.execPath, [tour, ...(file === undefined ? [] : [file])], { stdio: 'inherit' })
+/** Hands over to a script of ours. */
+function handOver(script, args) {
+  const child = spawn(process.execPath, [join(root, script), ...args], { stdio: 'inherit' })
   child.on('close', (code) => {
     process.exitCode = code ?? 1
   })
 }
 
-const [command, argument] = process.argv.slice(2)
+const [command, ...rest] = process.argv.slice(2)
 switch (command) {
   case 'build':
     await build()
     break
   case 'start':
     await build()
-    await start(argument)
+    handOver('examples/tour.mjs', rest)
+    break
+  case 'bench':
+    await build()
+    handOver('bench/run.mjs', rest)
     break
   case 'test':
     await build()
@@ -251,5 +255,5 @@ switch (command) {
     await test()
     break
   default:
-    stop('usage: node scripts/run.mjs start [file] | test | ready | build')
+    stop('usage: node scripts/run.mjs start [file] | test | ready | build | bench [options]')
 }

@@ -58,4 +58,12 @@ impl CacheKeeper {
         // A hint: where it fails the cache is less flat, and nothing else is worse.
         drop(file.evict(0..end));
     }
+
+    /// To be called when `file` of `size` bytes is closed: what has not been enough for a drop so far would stay, and
+    /// many small files make much of it.
+    pub(super) fn finished(&self, file: &dyn IoFile, size: u64) {
+        if self.touched.swap(0, Ordering::Relaxed) > 0 {
+            drop(file.evict(0..size));
+        }
+    }
 }

@@ -8,9 +8,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::UNIX_EPOCH;
 
-use super::outcome::{Outcome, outcome_of};
+use super::outcome::{Outcome, outcome_of, retry};
 use super::raw::write_zeros;
+use super::write::Failure;
 use super::{BlockFile, FileOptions, Shape, absolute};
 use crate::error::{self, Error, Result};
 use crate::io::{Io, IoFile};
@@ -114,7 +116,7 @@ fn create_temporary(
 /// Gives the file its length, reserves it, writes zeros if asked to, and makes all of it durable. Says whether the
 /// space is reserved.
 fn fill(file: &Arc<dyn IoFile>, path: &Path, shape: Shape, options: CreateOptions) -> Result<bool> {
-    let reserved = match file.reserve(shape.size()) {
+    let reserved = match retry(|| file.reserve(shape.size())) {
         Ok(()) => true,
         Err(error) if outcome_of(&error) == Outcome::Unsupported && options.reserve == Reserve::BestEffort => false,
         Err(error) if outcome_of(&error) == Outcome::Unsupported => {
@@ -124,7 +126,7 @@ fn fill(file: &Arc<dyn IoFile>, path: &Path, shape: Shape, options: CreateOption
         Err(error) => return Err(Error::io("fallocate", path, error)),
     };
     // Where the reservation does not set the length, and where there is none.
-    file.set_len(shape.size()).map_err(|error| Error::io("ftruncate", path, error))?;
+    retry(|| file.set_len(shape.size())).map_err(|error| Error::io("ftruncate", path, error))?;
     drop(file.advise_sequential());
     if options.prewrite {
         let whole = BlockFile::of(path.to_owned(), shape, reserved, Arc::clone(file), options.file);
@@ -148,8 +150,10 @@ impl BlockFile {
         let mut at = 0;
         while at < size {
             let range = at..at.saturating_add(STEP).min(size);
-            write_zeros(file, &range).map_err(|failure| self.settle(file, failure, at))?;
-            drop(file.start_writeback(range.clone()));
+            // The error of the hint counts: if a writeback has failed, this is the only call that will ever say so.
+            let written = write_zeros(file, &range)
+                .and_then(|()| file.start_writeback(range.clone()).map_err(Failure::of("sync_file_range")));
+            written.map_err(|failure| self.settle(file, failure, at))?;
             self.cache.touched(file, &range, size);
             at = range.end;
         }
@@ -158,10 +162,13 @@ impl BlockFile {
 }
 
 /// Names for a file that is being built in `folder`. They hold no dot but the first one, so that no sequence, whatever
-/// its name, can take one for its own.
+/// its name, can take one for its own. The time is in them because pid and counter alone come back: in a container every
+/// process has pid 1, and would meet what earlier ones left behind in a crash.
 fn free_names(io: &dyn Io, folder: &Path) -> impl Iterator<Item = PathBuf> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     const ATTEMPTS: u32 = 100;
+    let since = io.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     let (folder, pid) = (folder.to_owned(), io.identity().pid);
-    (0..ATTEMPTS).map(move |_| folder.join(format!(".pstream-tmp-{pid:x}-{:x}", NEXT.fetch_add(1, Ordering::Relaxed))))
+    let name = move |number: u32| format!(".pstream-tmp-{pid:x}-{since:x}-{number:x}");
+    (0..ATTEMPTS).map(move |_| folder.join(name(NEXT.fetch_add(1, Ordering::Relaxed))))
 }

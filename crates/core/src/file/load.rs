@@ -1,6 +1,7 @@
 //! Loading blocks.
 
 use std::io::IoSliceMut;
+use std::ops::Range;
 
 use super::BlockFile;
 use super::buffers::{check_count, front_mut, total};
@@ -8,8 +9,9 @@ use super::outcome::retry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::IoFile;
 
-/// So much is read in one call, so that the page cache can be dropped behind it.
-const CHUNK: usize = 8 << 20;
+/// So much is read in one call. Not more, because while one piece is copied out of the page cache the system reads the
+/// next ones ahead, which it does not do within a call.
+const CHUNK: usize = 1 << 20;
 
 impl BlockFile {
     /// Fills every buffer completely, in order, from the start of `block` on, across blocks. Loads may run at the same
@@ -31,10 +33,8 @@ impl BlockFile {
         let Some(offset) = self.shape.offset_of(block, len).filter(|_| len > 0) else {
             return Err(self.eof(block));
         };
-        self.read_exact(&*file, buffers, offset)?;
-        self.cache.touched(&*file, &(offset..offset.saturating_add(len)), self.shape.size());
-        // A sync that failed in the meantime may have made the cache lie.
-        self.file().map(drop)
+        self.read_exact(&*file, buffers, offset, |read| self.cache.touched(&*file, &read, self.shape.size()))?;
+        self.check_not_poisoned()
     }
 
     /// [`BlockFile::load`] into one run of bytes.
@@ -53,12 +53,14 @@ impl BlockFile {
         Error::new(ErrorKind::UnexpectedEof, "failed to fill all buffers").at_path(&self.path).at_block(block)
     }
 
-    /// Fills the buffers from `offset` on: short reads go on, interrupted ones are made again.
+    /// Fills the buffers from `offset` on: short reads go on, interrupted ones are made again. Tells `behind` of every
+    /// range that has been read, so that the page cache stays flat however long the load is.
     pub(super) fn read_exact(
         &self,
         file: &dyn IoFile,
         mut buffers: &mut [IoSliceMut<'_>],
         mut offset: u64,
+        behind: impl Fn(Range<u64>),
     ) -> Result<()> {
         let begin = offset;
         IoSliceMut::advance_slices(&mut buffers, 0);
@@ -70,8 +72,16 @@ impl BlockFile {
                 return Err(self.eof(begin >> self.shape.block_shift()));
             }
             IoSliceMut::advance_slices(&mut buffers, read);
+            let from = offset;
             offset = offset.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+            behind(from..offset);
         }
         Ok(())
+    }
+
+    /// For the end of a load: a sync that failed in the meantime may have made the cache lie. A close in the meantime
+    /// is none of its business, what it read is true.
+    pub(super) fn check_not_poisoned(&self) -> Result<()> {
+        if self.is_poisoned() { Err(self.poisoned_error()) } else { Ok(()) }
     }
 }

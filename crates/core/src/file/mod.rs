@@ -151,7 +151,10 @@ impl BlockFile {
     /// Closes the descriptor; calls on other threads that are under way finish first. Later ones fail with
     /// `PSTREAM_CLOSED`. May be called again.
     pub fn close(&self) {
-        *self.state() = State::Closed;
+        let before = std::mem::replace(&mut *self.state(), State::Closed);
+        if let State::Open(file) = before {
+            self.cache.finished(&*file, self.shape.size());
+        }
     }
 
     /// Whether this very file still lies at its path.
@@ -185,6 +188,10 @@ impl BlockFile {
         Ok(file)
     }
 
+    fn is_poisoned(&self) -> bool {
+        matches!(*self.state(), State::Poisoned)
+    }
+
     fn poisoned_error(&self) -> Error {
         let message = "file is unavailable due to prior sync error";
         Error::new(ErrorKind::SyncFailed, message).at_path(&self.path)
@@ -196,6 +203,12 @@ impl BlockFile {
         if matches!(*state, State::Open(_)) {
             *state = State::Poisoned;
         }
+    }
+}
+
+impl Drop for BlockFile {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

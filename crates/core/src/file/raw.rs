@@ -5,7 +5,7 @@ use std::io::{ErrorKind, IoSlice, IoSliceMut};
 use std::ops::Range;
 
 use super::BlockFile;
-use super::outcome::{Outcome, outcome_of};
+use super::outcome::{Outcome, outcome_of, retry};
 use super::write::{Attempt, Failure, write_all};
 use crate::error::{self, Error, Result};
 use crate::io::{Durability, IoFile, Residency};
@@ -32,8 +32,8 @@ impl BlockFile {
     /// As [`BlockFile::load`].
     pub fn read_at(&self, offset: u64, buffers: &mut [IoSliceMut<'_>]) -> Result<()> {
         let file = self.file()?;
-        self.read_exact(&*file, buffers, offset)?;
-        self.file().map(drop)
+        self.read_exact(&*file, buffers, offset, drop)?;
+        self.check_not_poisoned()
     }
 
     /// Writes the buffers at `offset`, which need not be aligned. With [`Durability::Synced`] just these bytes are
@@ -75,7 +75,7 @@ impl BlockFile {
         if range.is_empty() {
             return Ok(());
         }
-        self.writing(range.start, |file| match file.zero_range(range.clone()) {
+        self.writing(range.start, |file| match retry(|| file.zero_range(range.clone())) {
             Err(error) if outcome_of(&error) == Outcome::Unsupported => write_zeros(file, &range),
             done => done.map_err(Failure::of("fallocate")),
         })
@@ -96,7 +96,11 @@ impl BlockFile {
     ///
     /// `PSTREAM_IO` if the system cannot be asked.
     pub fn residency(&self, range: Range<u64>) -> Result<Residency> {
-        self.file()?.residency(range).map_err(|error| Error::io("mincore", &self.path, error))
+        let file = self.file()?;
+        if range.is_empty() {
+            return Ok(Residency::Bytes(0));
+        }
+        file.residency(range).map_err(|error| Error::io("mincore", &self.path, error))
     }
 
     /// The first run of bytes at or after `offset` that was ever written; what lies outside reads as zeros. Where the
@@ -144,6 +148,10 @@ pub(super) fn write_zeros(file: &dyn IoFile, range: &Range<u64>) -> Attempt<()> 
 pub(super) fn evict_fully(file: &dyn IoFile, range: &Range<u64>) -> std::io::Result<Evicted> {
     const ATTEMPTS: u32 = 3;
     let mut remaining = 0;
+    if range.is_empty() {
+        // The system takes a length of zero to mean "up to the end of the file".
+        return Ok(Evicted::Done);
+    }
     for _ in 0..ATTEMPTS {
         match file.evict(range.clone()) {
             Err(error) if error.kind() == ErrorKind::Unsupported => {}

@@ -19,7 +19,6 @@ pub struct OsIo;
 struct OsFile {
     file: File,
     level: SyncLevel,
-    capabilities: sys::Capabilities,
 }
 
 #[derive(Debug)]
@@ -27,7 +26,7 @@ struct OsLock(File);
 
 impl OsFile {
     fn boxed(file: File, options: OpenOptions) -> Box<dyn IoFile> {
-        Box::new(Self { file, level: options.sync, capabilities: sys::Capabilities::default() })
+        Box::new(Self { file, level: options.sync })
     }
 }
 
@@ -45,7 +44,7 @@ impl Io for OsIo {
     }
 
     fn remove_file(&self, path: &Path) -> Result<()> {
-        fs::remove_file(path)
+        sys::remove_file(path)
     }
 
     fn create_dir(&self, path: &Path) -> Result<()> {
@@ -131,7 +130,7 @@ impl IoFile for OsFile {
     fn write_at(&self, buffers: &[IoSlice<'_>], offset: u64, durability: Durability) -> Result<usize> {
         match durability {
             Durability::Cached => sys::write_at(&self.file, buffers, offset),
-            Durability::Synced => sys::write_synced(&self.file, &self.capabilities, self.level, buffers, offset),
+            Durability::Synced => sys::write_synced(&self.file, buffers, offset),
         }
     }
 
@@ -195,7 +194,7 @@ impl IoLock for OsLock {
         match self.0.try_lock() {
             Ok(()) => Ok(true),
             Err(fs::TryLockError::WouldBlock) => Ok(false),
-            Err(fs::TryLockError::Error(error)) => Err(error),
+            Err(fs::TryLockError::Error(error)) => Err(sys::lock_error(error)),
         }
     }
 

@@ -68,5 +68,6 @@ fn problems(survey: &Survey) -> Vec<Problem> {
     let of_files = survey.files.iter().filter_map(|file| file.problem.clone());
     let gaps = survey.gaps().into_iter().map(|(problem, _)| problem);
     let strangers = survey.strangers.iter().map(|(_, problem)| problem.clone());
-    of_files.chain(gaps).chain(strangers).chain(survey.leftovers.iter().cloned()).collect()
+    let others = survey.obstacles.iter().chain(&survey.leftovers).cloned();
+    of_files.chain(gaps).chain(strangers).chain(others).collect()
 }

@@ -27,13 +27,16 @@ pub enum LockMode {
 pub(super) struct HeldLock {
     io: Arc<dyn Io>,
     place: Place,
-    /// `None` when it has been released, and where the file system has no locks.
-    lock: Option<Box<dyn IoLock>>,
+    /// `None` when it has been released.
+    lock: Option<Lock>,
 }
+
+/// An open lock file, locked or, where the file system has no locks, merely open.
+type Lock = Box<dyn IoLock>;
 
 /// What one attempt came to.
 enum Attempt {
-    Held(Option<Box<dyn IoLock>>),
+    Held(Lock),
     /// Somebody else has it.
     Taken,
     /// The file was removed by its holder between our opening and our locking of it.
@@ -54,7 +57,7 @@ pub(super) fn acquire(io: &Arc<dyn Io>, place: &Place, mode: LockMode, timeout: 
         match attempt(&**io, place, mode)? {
             Attempt::Held(lock) => {
                 write_holder(&**io, place);
-                return Ok(HeldLock { io: Arc::clone(io), place: place.clone(), lock });
+                return Ok(HeldLock { io: Arc::clone(io), place: place.clone(), lock: Some(lock) });
             }
             Attempt::Outdated if outdated < MAX_OUTDATED => outdated = outdated.saturating_add(1),
             Attempt::Taken if waited < timeout => {
@@ -84,12 +87,12 @@ fn attempt(io: &dyn Io, place: &Place, mode: LockMode) -> Result<Attempt> {
         // the lock after: of a file that nobody else will ever find. Measured: without this check, unlink and
         // re-create gave two holders.
         Ok(true) => match lock.is_at(&path) {
-            Ok(true) => Ok(Attempt::Held(Some(lock))),
+            Ok(true) => Ok(Attempt::Held(lock)),
             Ok(false) => Ok(Attempt::Outdated),
             Err(error) => Err(Error::io("stat", &path, error)),
         },
         Err(error) if error.kind() == std::io::ErrorKind::Unsupported => match mode {
-            LockMode::BestEffort => Ok(Attempt::Held(None)),
+            LockMode::BestEffort => Ok(Attempt::Held(lock)),
             LockMode::Required => {
                 let message = format!("cannot lock '{}': {error}", path.display());
                 Err(Error::new(ErrorKind::Unsupported, message).at_path(&path))
@@ -160,21 +163,21 @@ pub(super) fn look(io: &dyn Io, place: &Place) -> Result<Option<Holder>> {
 /// Removes a lock that no living process can release. Says who held it; `None` if there was no lock.
 pub(super) fn break_lock(io: &dyn Io, place: &Place, force: bool) -> Result<Option<Holder>> {
     let path = place.lock();
-    let symlink = match io.metadata(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io("stat", &path, error)),
-        Ok(metadata) => metadata.kind == FileKind::Symlink,
-    };
+    if kind_of(io, &path)?.is_none() {
+        return Ok(None);
+    }
+    let _alone = Breaker::enter(io, place)?;
+    let Some(kind) = kind_of(io, &path)? else { return Ok(None) };
     let holder = describe_holder(io, place);
     // Kept until the file is gone, so that nobody takes in between what we then remove.
     let mut held = None;
-    if symlink {
+    if kind == FileKind::Symlink {
         if holder.alive == Some(true) && !force {
             return Err(errors::locked(Some(holder)).at_path(&path));
         }
     } else {
         match attempt(io, place, LockMode::BestEffort)? {
-            Attempt::Held(lock) => held = lock,
+            Attempt::Held(lock) => held = Some(lock),
             Attempt::Taken | Attempt::Outdated => return Err(errors::locked(Some(living(holder))).at_path(&path)),
         }
     }
@@ -182,6 +185,55 @@ pub(super) fn break_lock(io: &dyn Io, place: &Place, force: bool) -> Result<Opti
     drop(held);
     io.sync_dir(place.root()).map_err(|error| Error::sync("fsync", place.root(), error))?;
     Ok(Some(holder))
+}
+
+fn kind_of(io: &dyn Io, path: &Path) -> Result<Option<FileKind>> {
+    match io.metadata(path) {
+        Ok(metadata) => Ok(Some(metadata.kind)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("stat", path, error)),
+    }
+}
+
+/// Only one at a time may break a lock. A symbolic link cannot itself be locked: of two who see the same stale one, the
+/// faster could remove it and open the sequence, and the slower would then remove the lock that it made.
+struct Breaker<'a> {
+    io: &'a dyn Io,
+    place: &'a Place,
+    made_folder: bool,
+    _lock: Box<dyn IoLock>,
+}
+
+impl<'a> Breaker<'a> {
+    fn enter(io: &'a dyn Io, place: &'a Place) -> Result<Self> {
+        let path = place.breaker();
+        let made_folder = match io.create_dir(&place.meta()) {
+            Ok(()) => true,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => false,
+            Err(error) => return Err(Error::io("mkdir", &place.meta(), error)),
+        };
+        let lock = io.open_lock(&path, Some(MODE)).map_err(|error| Error::io("open", &path, error))?;
+        let alone = match lock.try_lock() {
+            Ok(true) => lock.is_at(&path).map_err(|error| Error::io("stat", &path, error))?,
+            Ok(false) => false,
+            // Where there are no locks the caller sees to it, as for the lock itself.
+            Err(error) if error.kind() == std::io::ErrorKind::Unsupported => true,
+            Err(error) => return Err(Error::io("flock", &path, error)),
+        };
+        if alone {
+            return Ok(Self { io, place, made_folder, _lock: lock });
+        }
+        Err(errors::locked(Some(describe_holder(io, place))).at_path(&place.lock()))
+    }
+}
+
+impl Drop for Breaker<'_> {
+    fn drop(&mut self) {
+        drop(self.io.remove_file(&self.place.breaker()));
+        if self.made_folder {
+            drop(self.io.remove_dir(&self.place.meta()));
+        }
+    }
 }
 
 /// Whatever can be said of the holder.

@@ -245,6 +245,13 @@ impl FileSequence {
     }
 }
 
+impl Drop for FileSequence {
+    fn drop(&mut self) {
+        // Whoever wants to know of errors has called `close`.
+        drop(self.close());
+    }
+}
+
 /// Removes a lock that no living process can release: a symbolic link left by hand or by the Rust crate, or the file
 /// left by a crash (which would not have been in the way). Says who held it; `None` if there was no lock.
 ///

@@ -6,6 +6,7 @@
 //! | `<name>.lock` | the lock; a symbolic link in its place is somebody else's lock |
 //! | `<name>.meta/` | everything else, since the scan ignores folders |
 //! | `<name>.meta/holder` | who holds the lock, for messages |
+//! | `<name>.meta/break` | somebody is breaking the lock |
 //! | `<name>.meta/alloc.tmp` | a data file that is being built |
 //! | `<name>.meta/rename-to`, `rename-from` | a rename in progress, see `rename` |
 //! | `<name>.meta/quarantine-<ms>/` | what a repair moved out of the way |
@@ -71,6 +72,10 @@ impl Place {
         self.meta().join("holder")
     }
 
+    pub(crate) fn breaker(&self) -> PathBuf {
+        self.meta().join(BREAKER)
+    }
+
     pub(crate) fn alloc_temporary(&self) -> PathBuf {
         self.meta().join("alloc.tmp")
     }
@@ -99,6 +104,7 @@ impl Place {
 pub(super) const RENAME_TO: &str = "rename-to";
 pub(super) const RENAME_FROM: &str = "rename-from";
 pub(super) const HOLDER: &str = "holder";
+pub(super) const BREAKER: &str = "break";
 
 /// One path component, so that no name leaves its folder, and short enough for every file name it leads to.
 fn check_name(name: &str) -> Result<()> {

@@ -40,10 +40,13 @@ impl FileSequence {
         if !window.contains(index) {
             return Err(errors::out_of_range(index.get()).at_path(file.path()));
         }
-        // A handle from an earlier instance may be older than the file that now has its name.
-        if file.identity.instance != self.identity.instance && !file.is_at_its_path()? {
-            return Err(errors::unrecognized().at_path(file.path()));
-        }
-        Ok(())
+        // The name may have passed to another file: one that a later instance made while this handle was kept, or that
+        // somebody put there by hand. What cannot be asked any more, closed or poisoned, is ours if we made it.
+        let replaced = match file.is_at_its_path() {
+            Ok(there) => !there && self.io.metadata(file.path()).is_ok(),
+            Err(_) if file.identity.instance == self.identity.instance => false,
+            Err(error) => return Err(error),
+        };
+        if replaced { Err(errors::unrecognized().at_path(file.path())) } else { Ok(()) }
     }
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use super::lock::{self, HeldLock};
-use super::name::{HOLDER, Place, RENAME_FROM, RENAME_TO, parse_options};
+use super::name::{BREAKER, HOLDER, Place, RENAME_FROM, RENAME_TO, parse_options};
 use super::scan::{Found, visit_files};
 use super::{SequenceOptions, resolve, scan, sync_root};
 use crate::error::{self, Error, Result};
@@ -39,8 +39,7 @@ pub fn rename(io: &Arc<dyn Io>, root: &Path, from: &str, to: &str) -> Result<()>
     let mut from_lock = lock::acquire(io, &from, options.lock, options.lock_timeout)?;
     settle(io, &from, options)?;
     let mut to_lock = lock::acquire(io, &to, options.lock, options.lock_timeout)?;
-    settle_pending(io, &to)?;
-    sync_root(&**io, &from)?;
+    settle(io, &to, options)?;
     if scan::window_on_disk(&**io, &from)?.len() == 0 && is_only_ours(&**io, &from)? {
         return Err(Error::io("rename", &from.file_with_options("*".as_ref()), ErrorKind::NotFound.into()));
     }
@@ -58,25 +57,34 @@ pub fn rename(io: &Arc<dyn Io>, root: &Path, from: &str, to: &str) -> Result<()>
 
 /// Finishes or undoes a rename that was interrupted, if `place`, whose lock the caller holds, takes part in one.
 pub(super) fn settle(io: &Arc<dyn Io>, place: &Place, options: SequenceOptions) -> Result<()> {
+    // Whoever wrote or removed a note may have been killed before it was durable. Nothing is built on it before it is:
+    // a note that vanished amid the moves would leave half a sequence, and one that came back after the end would draw
+    // a new sequence of the old name into a rename that was over.
+    sync_notes(&**io, place)?;
     if let Some(other) = partner(&**io, place, &place.rename_to(), Place::rename_from)? {
         let mut lock = lock_partner(io, &other, options)?;
+        sync_notes(&**io, &other)?;
         move_all(&**io, &other, place)?;
         end(&**io, place, &other)?;
         lock.release()?;
     }
     if let Some(other) = partner(&**io, place, &place.rename_from(), Place::rename_to)? {
         let mut lock = lock_partner(io, &other, options)?;
+        sync_notes(&**io, &other)?;
         move_all(&**io, &other, place)?;
         end(&**io, &other, place)?;
         lock.release()?;
     }
+    remove_durably(&**io, place, &place.meta().join(TEMPORARY))?;
     remove_durably(&**io, place, &place.rename_to())?;
     remove_durably(&**io, place, &place.rename_from())
 }
 
-/// A `to` that takes part in another rename is no place to rename to; left-over notes of it are.
-fn settle_pending(io: &Arc<dyn Io>, to: &Place) -> Result<()> {
-    settle(io, to, SequenceOptions::default())
+fn sync_notes(io: &dyn Io, place: &Place) -> Result<()> {
+    match io.sync_dir(&place.meta()) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(()),
+        done => done.map_err(|error| Error::sync("fsync", &place.meta(), error)),
+    }
 }
 
 fn lock_partner(io: &Arc<dyn Io>, other: &Place, options: SequenceOptions) -> Result<HeldLock> {
@@ -87,6 +95,10 @@ fn lock_partner(io: &Arc<dyn Io>, other: &Place, options: SequenceOptions) -> Re
 fn partner(io: &dyn Io, place: &Place, note: &Path, counterpart: fn(&Place) -> PathBuf) -> Result<Option<Place>> {
     let Some((token, other)) = read_note(io, note)? else { return Ok(None) };
     let Ok(other) = Place::new(place.root().to_owned(), &other) else { return Ok(None) };
+    if other == *place {
+        // Nothing that a rename writes; its lock is ours, and would be waited for in vain.
+        return Ok(None);
+    }
     let matching = read_note(io, &counterpart(&other))?;
     Ok(matching.is_some_and(|(theirs, name)| theirs == token && name == place.name()).then_some(other))
 }
@@ -139,7 +151,7 @@ fn end(io: &dyn Io, from: &Place, to: &Place) -> Result<()> {
 fn meta_entries(io: &dyn Io, place: &Place) -> Result<Vec<OsString>> {
     let mut names = Vec::new();
     let listed = io.read_dir(&place.meta(), &mut |entry| {
-        let own = [HOLDER, RENAME_TO, RENAME_FROM, TEMPORARY].iter().any(|own| entry.name == *own);
+        let own = [HOLDER, BREAKER, RENAME_TO, RENAME_FROM, TEMPORARY].iter().any(|own| entry.name == *own);
         if !own {
             names.push(entry.name);
         }

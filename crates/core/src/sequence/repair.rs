@@ -11,7 +11,7 @@ use super::lock;
 use super::name::Place;
 use super::survey::{Survey, survey};
 use super::{SequenceOptions, rename, resolve, sync_root};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::io::Io;
 
 /// What a repair may do.
@@ -61,17 +61,19 @@ pub enum ActionKind {
 ///
 /// Moved into `<name>.meta/quarantine-<ms>/`: files whose name does not parse, symbolic links in the place of files,
 /// files of an impossible length or shift, files too far from the others, and all but one of those that share an
-/// index. Safe to interrupt: after a crash every file is in its old or its new place, and the order of files is kept.
+/// index; and, where gaps are closed, whatever has the name that a file is about to get. Safe to interrupt: after a
+/// crash every file is in its old or its new place, and the order of files is kept.
 ///
 /// # Errors
 ///
-/// Those of `inspect`; `PSTREAM_LOCKED` if somebody has the sequence open; `PSTREAM_NO_SPACE`; `PSTREAM_SYNC_FAILED`.
+/// Those of `inspect`; `PSTREAM_INVALID_FILE` if a folder is in the place of the lock, or a file in that of the folder
+/// `<name>.meta`; `PSTREAM_LOCKED` if somebody has the sequence open; `PSTREAM_NO_SPACE`; `PSTREAM_SYNC_FAILED`.
 pub fn repair(io: &Arc<dyn Io>, root: &Path, name: &str, options: RepairOptions) -> Result<RepairReport> {
     let place = resolve(&**io, root, name)?;
     let now = io.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     if !options.apply {
         let quarantine = place.quarantine(now);
-        let steps = plan(&survey(&**io, &place)?, &place, &quarantine, options);
+        let steps = plan(&**io, &survey(&**io, &place)?, &place, &quarantine, options);
         return Ok(report(false, steps));
     }
     let defaults = SequenceOptions::default();
@@ -79,8 +81,11 @@ pub fn repair(io: &Arc<dyn Io>, root: &Path, name: &str, options: RepairOptions)
     rename::settle(io, &place, defaults)?;
     // Planned again under the lock: what was seen before may have changed.
     let survey = survey(&**io, &place)?;
+    if let Some(obstacle) = survey.obstacles.first() {
+        return Err(Error::new(ErrorKind::InvalidFile, obstacle.message.clone()).at_path(place.root()));
+    }
     let quarantine = free_quarantine(&**io, &place, now);
-    let steps = plan(&survey, &place, &quarantine, options);
+    let steps = plan(&**io, &survey, &place, &quarantine, options);
     apply(&**io, &place, &quarantine, &steps)?;
     lock.release()?;
     sync_root(&**io, &place)?;
@@ -117,7 +122,7 @@ impl Step {
     }
 }
 
-fn plan(survey: &Survey, place: &Place, quarantine: &Path, options: RepairOptions) -> Vec<Step> {
+fn plan(io: &dyn Io, survey: &Survey, place: &Place, quarantine: &Path, options: RepairOptions) -> Vec<Step> {
     let aside = |name: &OsStr, why: &str| {
         let (from, to) = (place.root().join(name), quarantine.join(name));
         Step::new(place, ActionKind::Move, from, Some(to), why.to_owned())
@@ -130,15 +135,25 @@ fn plan(survey: &Survey, place: &Place, quarantine: &Path, options: RepairOption
     let mut steps: Vec<Step> = strangers.chain(unfit).collect();
     let keep = |from: PathBuf, why: String| Step::new(place, ActionKind::Keep, from, None, why);
     if options.close_gaps {
-        steps.extend(renames(survey, place));
+        let renames = renames(survey, place);
+        // A folder or a device is nobody's business, until a file needs its name.
+        let goes = |path: &Path, among: &[Step]| among.iter().any(|step| step.from == path);
+        let targets = renames.iter().filter_map(|step| step.to.as_deref());
+        let taken = targets.filter(|to| !goes(to, &steps) && !goes(to, &renames) && io.metadata(to).is_ok());
+        let in_the_way: Vec<Step> = taken
+            .filter_map(|path| Some(aside(path.file_name()?, "in the place of a file that closes a gap")))
+            .collect();
+        steps.extend(in_the_way.into_iter().chain(renames));
     } else {
         steps.extend(survey.gaps().into_iter().map(|(problem, file)| {
             keep(file.entry.path.clone(), format!("{}; left as it is unless told to close gaps", problem.message))
         }));
     }
-    steps.extend(survey.leftovers.iter().map(|leftover| {
-        keep(place.root().join(leftover.file.as_deref().unwrap_or_default()), leftover.message.clone())
-    }));
+    steps.extend(
+        survey.obstacles.iter().chain(&survey.leftovers).map(|problem| {
+            keep(place.root().join(problem.file.as_deref().unwrap_or_default()), problem.message.clone())
+        }),
+    );
     steps
 }
 
@@ -163,10 +178,8 @@ fn apply(io: &dyn Io, place: &Place, quarantine: &Path, steps: &[Step]) -> Resul
     if of_kind(ActionKind::Move).next().is_some() {
         make_quarantine(io, place, quarantine)?;
         of_kind(ActionKind::Move).try_for_each(|step| step.run(io))?;
-        // A moved file has its new name for sure once the folder that it went to is synced, and has lost its old one
-        // once the folder that it left is. A crash in between leaves it under one of the two.
+        // A moved file is sure to be in its new folder once that one is synced, and in one of the two at any time.
         sync(io, quarantine)?;
-        sync_root(io, place)?;
     }
     for step in of_kind(ActionKind::Rename) {
         step.run(io)?;

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::Path;
 
 use super::index::{Index, Window};
 use super::name::Place;
-use super::scan::{Entry, Found, IndexSet, shape_of, visit_files};
+use super::scan::{Entry, Found, IndexSet, visit_files};
 use crate::error::{Error, ErrorKind, Result, sequence as errors};
 use crate::file::Shape;
-use crate::io::Io;
+use crate::io::{FileKind, Io};
 
 /// What is wrong with a file, or with the run of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +60,8 @@ pub(super) struct Survey {
     /// Data files, by index from the start of the window, those outside it last.
     pub(super) files: Vec<Surveyed>,
     pub(super) strangers: Vec<(OsString, Problem)>,
+    /// What is in the place of the lock, or of the folder beside the files: nothing can be moved before that is gone.
+    pub(super) obstacles: Vec<Problem>,
     pub(super) leftovers: Vec<Problem>,
     /// The window that the sequence has, or would have without the files outside it.
     pub(super) window: Window,
@@ -77,6 +80,8 @@ pub(super) fn survey(io: &dyn Io, place: &Place) -> Result<Survey> {
     visit_files(io, place, &mut |found| {
         match found {
             Found::Data(entry) => entries.push(entry),
+            // In the place of the folder that it would be moved into: an obstacle, see there.
+            Found::Stranger(name, _) if place.meta().file_name() == Some(&name) => {}
             Found::Stranger(name, error) => {
                 let problem =
                     problem(ProblemKind::Stranger, Some(name.to_string_lossy().into()), None, error.to_string());
@@ -91,18 +96,33 @@ pub(super) fn survey(io: &dyn Io, place: &Place) -> Result<Survey> {
     })?;
     strangers.sort_by(|left, right| left.0.cmp(&right.0));
     let mut indexes = IndexSet::default();
-    for entry in &entries {
+    let entries = with_sizes(io, entries)?;
+    for (entry, _) in &entries {
         indexes.insert(entry.index);
     }
     let window = indexes.best_window().unwrap_or(Window::EMPTY);
     let too_long = indexes.span().is_some_and(|(first, last)| last.distance(first).is_some());
-    let mut files = Vec::with_capacity(entries.len());
-    for entry in entries {
-        files.push(examine(io, entry, window, too_long)?);
-    }
+    let mut files: Vec<_> = entries.into_iter().map(|(entry, size)| examine(entry, size, window, too_long)).collect();
     files.sort_by(|left, right| order(left, window).cmp(&order(right, window)));
     mark_duplicates(place, &mut files);
-    Ok(Survey { files, strangers, leftovers: leftovers(io, place), window })
+    Ok(Survey { files, strangers, obstacles: obstacles(io, place), leftovers: leftovers(io, place), window })
+}
+
+fn obstacles(io: &dyn Io, place: &Place) -> Vec<Problem> {
+    let kind_of = |path: &Path| io.metadata(path).ok().map(|metadata| metadata.kind);
+    let found = [
+        (place.lock(), "a lock, which must be a file", [FileKind::Dir, FileKind::Other].as_slice()),
+        (place.meta(), "what belongs to the sequence, which must be a folder", &[FileKind::File]),
+    ];
+    let in_the_way =
+        found.into_iter().filter(|(path, _, wrong)| kind_of(path).is_some_and(|kind| wrong.contains(&kind)));
+    in_the_way
+        .map(|(path, what, _)| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let message = format!("'{}' is in the place of {what}; move it away by hand", path.display());
+            problem(ProblemKind::Stranger, Some(name), None, message)
+        })
+        .collect()
 }
 
 fn order(file: &Surveyed, window: Window) -> (u16, &str) {
@@ -113,9 +133,21 @@ fn problem(kind: ProblemKind, file: Option<String>, index: Option<Index>, messag
     Problem { kind, file, index: index.map(Index::get), message }
 }
 
-fn examine(io: &dyn Io, entry: Entry, window: Window, too_long: bool) -> Result<Surveyed> {
+/// The files with their lengths, without those that were released since they were listed: the sequence may be in use.
+fn with_sizes(io: &dyn Io, entries: Vec<Entry>) -> Result<Vec<(Entry, u64)>> {
+    let mut sized = Vec::with_capacity(entries.len());
+    for entry in entries {
+        match io.metadata(&entry.path) {
+            Ok(metadata) => sized.push((entry, metadata.len)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::io("stat", &entry.path, error)),
+        }
+    }
+    Ok(sized)
+}
+
+fn examine(entry: Entry, size: u64, window: Window, too_long: bool) -> Surveyed {
     let name = entry.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let size = io.metadata(&entry.path).map_err(|error| Error::io("stat", &entry.path, error))?.len;
     let index = entry.index;
     let found = if !window.contains(index) {
         let (kind, error) = if too_long {
@@ -127,10 +159,11 @@ fn examine(io: &dyn Io, entry: Entry, window: Window, too_long: bool) -> Result<
     } else if !(Shape::MIN_SHIFT..=Shape::MAX_SHIFT).contains(&entry.shift) {
         Some((ProblemKind::BadShift, "block shift must be between 12 and 28 inclusive".to_owned()))
     } else {
-        shape_of(io, &entry).err().map(|error| (ProblemKind::BadLength, error.to_string()))
+        // By the size just read: a file that cannot be looked at is an error, and no reason to move it anywhere.
+        Shape::of_len(size, entry.shift).err().map(|error| (ProblemKind::BadLength, error.to_string()))
     };
     let problem = found.map(|(kind, message)| problem(kind, Some(name.clone()), Some(index), message));
-    Ok(Surveyed { entry, name, size, problem })
+    Surveyed { entry, name, size, problem }
 }
 
 /// Of several files with one index all but one are duplicates. The one that counts: in order, without another problem;

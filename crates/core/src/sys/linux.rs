@@ -1,47 +1,23 @@
 //! Linux, with glibc or musl. Calls newer than glibc 2.17 go through `syscall`, so that the binary loads there.
 
-use std::ffi::CString;
 use std::fs::File;
-use std::io::{Error, ErrorKind, IoSlice, Result};
+use std::io::{Error, IoSlice, Result};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) use super::unix::{
-    allocated, create, host_name, is_same_file, open, open_lock, process_alive, read_at, sync_dir, write_at, write_note,
+    allocated, create, host_name, is_same_file, lock_error, next_data, open, open_lock, process_alive, read_at,
+    remove_file, sync_dir, write_at, write_note,
 };
-use super::unix::{check, check_count, offset, resident_bytes};
+use super::unix::{
+    c_path, check, check_count, is_unsupported, link_and_unlink, offset, plain_sync, resident_bytes, with_kind,
+};
 use crate::io::{MAX_BUFFERS, Residency, SyncLevel};
 
-/// What this file's kernel and file system turned out not to have. Found out by trying, once per file.
-#[derive(Debug, Default)]
-pub(crate) struct Capabilities {
-    no_synced_write: AtomicBool,
-}
-
 /// `pwritev2` with `RWF_DSYNC`: one call for the write and the sync of just that range (man 2 pwritev2, "the effect of
-/// the `O_DSYNC` flag"). Where kernel or file system lack it, `pwritev` and `fdatasync`.
-pub(crate) fn write_synced(
-    file: &File,
-    capabilities: &Capabilities,
-    level: SyncLevel,
-    buffers: &[IoSlice<'_>],
-    at: u64,
-) -> Result<usize> {
-    if !capabilities.no_synced_write.load(Ordering::Relaxed) {
-        match write_dsync(file, buffers, at) {
-            Err(error) if is_unsupported(&error) => capabilities.no_synced_write.store(true, Ordering::Relaxed),
-            done => return done,
-        }
-    }
-    let written = write_at(file, buffers, at)?;
-    sync_data(file, level)?;
-    Ok(written)
-}
-
-fn write_dsync(file: &File, buffers: &[IoSlice<'_>], at: u64) -> Result<usize> {
+/// the `O_DSYNC` flag"). Fails with `EOPNOTSUPP` or `ENOSYS`, both `Unsupported`, where file system or kernel lack it.
+pub(crate) fn write_synced(file: &File, buffers: &[IoSlice<'_>], at: u64) -> Result<usize> {
     let count = buffers.len().min(MAX_BUFFERS);
     let at = offset(at)?;
     // SAFETY: IoSlice is guaranteed to be ABI-compatible with iovec; the slice holds at least `count` of them, each
@@ -50,21 +26,19 @@ fn write_dsync(file: &File, buffers: &[IoSlice<'_>], at: u64) -> Result<usize> {
     let ret = unsafe {
         libc::syscall(libc::SYS_pwritev2, file.as_raw_fd(), buffers.as_ptr(), count, at, 0_usize, libc::RWF_DSYNC)
     };
-    check_count(libc::ssize_t::try_from(ret).unwrap_or(-1))
+    check_count(libc::ssize_t::try_from(ret).unwrap_or(-1)).map_err(with_kind)
 }
 
-fn is_unsupported(error: &Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOSYS))
-}
-
-/// `fdatasync`.
+/// `fdatasync`, once: the standard library's makes the call again when it was interrupted, and the first call may have
+/// used up the report of a failed writeback.
 pub(crate) fn sync_data(file: &File, _level: SyncLevel) -> Result<()> {
-    file.sync_data()
+    // SAFETY: fdatasync has no memory arguments.
+    check(unsafe { libc::fdatasync(file.as_raw_fd()) })
 }
 
 /// `fsync`.
 pub(crate) fn sync_all(file: &File, _level: SyncLevel) -> Result<()> {
-    file.sync_all()
+    plain_sync(file)
 }
 
 /// `sync_file_range(SYNC_FILE_RANGE_WRITE)`.
@@ -103,17 +77,9 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<()> {
         )
     };
     match check(libc::c_int::try_from(ret).unwrap_or(-1)) {
-        Err(error) if is_unsupported(&error) || error.raw_os_error() == Some(libc::EINVAL) => {
-            std::fs::hard_link(from, to)?;
-            std::fs::remove_file(from)
-        }
+        Err(error) if is_unsupported(&error) || error.raw_os_error() == Some(libc::EINVAL) => link_and_unlink(from, to),
         done => done,
     }
-}
-
-fn c_path(path: &Path) -> Result<CString> {
-    CString::new(path.as_os_str().as_bytes())
-        .map_err(|_| Error::new(ErrorKind::InvalidInput, "path contains a zero byte"))
 }
 
 /// `fallocate`, which also extends the file.
@@ -128,27 +94,12 @@ pub(crate) fn zero_range(file: &File, range: &Range<u64>) -> Result<()> {
 
 fn fallocate(file: &File, mode: libc::c_int, range: &Range<u64>) -> Result<()> {
     let (at, len) = (offset(range.start)?, offset(range.end.saturating_sub(range.start))?);
+    if len == 0 {
+        // The kernel refuses an empty range with EINVAL.
+        return Ok(());
+    }
     // SAFETY: fallocate has no memory arguments.
-    check(unsafe { libc::fallocate(file.as_raw_fd(), mode, at, len) })
-}
-
-/// `lseek(SEEK_DATA)` and `lseek(SEEK_HOLE)`: reserved but never written space counts as a hole. Moves the file
-/// position, which nothing here uses.
-pub(crate) fn next_data(file: &File, at: u64) -> Result<Option<Range<u64>>> {
-    let start = match seek(file, at, libc::SEEK_DATA) {
-        Ok(start) => start,
-        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => return Ok(None),
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => return Err(ErrorKind::Unsupported.into()),
-        Err(error) => return Err(error),
-    };
-    Ok(Some(start..seek(file, start, libc::SEEK_HOLE)?))
-}
-
-fn seek(file: &File, at: u64, whence: libc::c_int) -> Result<u64> {
-    let at = offset(at)?;
-    // SAFETY: lseek has no memory arguments.
-    let ret = unsafe { libc::lseek(file.as_raw_fd(), at, whence) };
-    u64::try_from(ret).map_err(|_| Error::last_os_error())
+    check(unsafe { libc::fallocate(file.as_raw_fd(), mode, at, len) }).map_err(with_kind)
 }
 
 /// `posix_fadvise(POSIX_FADV_DONTNEED)`.
@@ -173,13 +124,14 @@ fn advise(file: &File, range: &Range<u64>, advice: libc::c_int) -> Result<()> {
 
 /// `mincore`; file systems without a disk are told by their magic (man 2 statfs).
 pub(crate) fn residency(file: &File, range: &Range<u64>) -> Result<Residency> {
-    const RAMFS: u64 = 0x8584_58f6;
-    const TMPFS: u64 = 0x0102_1994;
+    const RAMFS: i128 = 0x8584_58f6;
+    const TMPFS: i128 = 0x0102_1994;
     // SAFETY: statfs is plain data, for which all zeros are a valid value.
     let mut stat: libc::statfs = unsafe { std::mem::zeroed() };
     // SAFETY: the pointer is to a statfs that is ours alone.
     check(unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut stat) })?;
-    if matches!(u64::try_from(stat.f_type), Ok(RAMFS | TMPFS)) {
+    // Signed with glibc, unsigned with musl: i128 holds either.
+    if matches!(i128::from(stat.f_type), RAMFS | TMPFS) {
         return Ok(Residency::InMemory);
     }
     resident_bytes(file, range).map(Residency::Bytes)
@@ -189,4 +141,39 @@ pub(crate) fn residency(file: &File, range: &Range<u64>) -> Result<Residency> {
 pub(crate) fn boot_id() -> Option<String> {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(id.trim_end().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A kernel or emulator without `pwritev2` answers `ENOSYS`, a file system without the flag `EOPNOTSUPP`: the
+    /// engine takes its fallback for either, and must find nothing written.
+    #[test]
+    fn a_synced_write_is_done_or_unsupported() {
+        let file = tempfile::tempfile().unwrap();
+        let parts = [IoSlice::new(b"head"), IoSlice::new(b""), IoSlice::new(b"body")];
+        match write_synced(&file, &parts, 2) {
+            Ok(written) => {
+                assert_eq!(written, 8);
+                assert_eq!(std::io::read_to_string(&file).unwrap(), "\0\0headbody");
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
+                assert_eq!(file.metadata().unwrap().len(), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_call_that_is_missing_is_told_from_one_that_failed() {
+        for errno in [libc::ENOSYS, libc::EOPNOTSUPP, libc::ENOTSUP] {
+            let error = with_kind(Error::from_raw_os_error(errno));
+            assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
+        }
+        for errno in [libc::EIO, libc::EINVAL, libc::EPERM, libc::ENOSPC, libc::EINTR] {
+            let error = with_kind(Error::from_raw_os_error(errno));
+            assert_eq!(error.raw_os_error(), Some(errno));
+        }
+    }
 }

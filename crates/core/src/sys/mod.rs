@@ -7,6 +7,8 @@
 //! | `macos` | macOS | `target_os = "macos"` |
 //! | `fallback` | other Unix systems | `unix` |
 //! | `windows` | Windows | `windows` |
+//! | `windows_info` | what Windows tells of files, volumes and processes | `windows` |
+//! | `windows_sync` | how Windows makes things durable | `windows` |
 //! | `unix` | what the three Unix modules share | the modules themselves |
 
 #[cfg(not(target_pointer_width = "64"))]
@@ -14,6 +16,12 @@ compile_error!("pstream needs a 64-bit platform: file offsets are used as sizes 
 
 #[cfg(unix)]
 mod unix;
+
+#[cfg(windows)]
+mod windows_info;
+
+#[cfg(windows)]
+mod windows_sync;
 
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
@@ -32,7 +40,7 @@ mod imp;
 mod imp;
 
 pub(crate) use imp::{
-    Capabilities, advise_sequential, allocated, boot_id, create, evict, host_name, is_same_file, next_data, open,
-    open_lock, process_alive, read_at, rename_new, reserve, residency, start_writeback, sync_all, sync_data, sync_dir,
-    wait_writeback, write_at, write_note, write_synced, zero_range,
+    advise_sequential, allocated, boot_id, create, evict, host_name, is_same_file, lock_error, next_data, open,
+    open_lock, process_alive, read_at, remove_file, rename_new, reserve, residency, start_writeback, sync_all,
+    sync_data, sync_dir, wait_writeback, write_at, write_note, write_synced, zero_range,
 };

@@ -1,0 +1,103 @@
+import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+
+const program = fileURLToPath(new URL('../examples/tour.mjs', import.meta.url))
+
+let folder: string
+/** Where the tour works, to see that nothing stays there. */
+let room: string
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'pstream-test-'))
+  room = join(folder, 'room')
+  mkdirSync(room)
+})
+
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+function tour(...args: string[]) {
+  const env = { ...process.env, NO_COLOR: '1' }
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], { encoding: 'utf8', env })
+  return { status, stdout, stderr }
+}
+
+function file(name: string, content: string | Uint8Array) {
+  const path = join(folder, name)
+  writeFileSync(path, content)
+  return path
+}
+
+function sums(stdout: string) {
+  return [...stdout.matchAll(/SHA-256 +([0-9a-f]{64})/g)].map(([, sum]) => sum)
+}
+
+test('the sample survives the death of its writer, and nothing is left', () => {
+  const { status, stdout, stderr } = tour('--dir', room)
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  const [, stored, blocks] = stdout.match(/(\d+) of (\d+) blocks acknowledged as durable/) ?? []
+  expect(Number(blocks)).toBe(65)
+  expect(Number(stored)).toBeGreaterThanOrEqual(33)
+  expect(Number(stored)).toBeLessThan(65)
+  expect(stdout).toContain('nobody holds it')
+  expect(stdout).toContain('everything acknowledged is there')
+  expect(stdout).toContain('the same')
+  expect(new Set(sums(stdout)).size).toBe(1)
+  expect(sums(stdout)).toHaveLength(2)
+  expect(stdout).not.toContain('\x1b')
+  expect(readdirSync(room)).toEqual([])
+})
+
+test.each([
+  1,
+  4079, // one byte less than fits into a block
+  4080,
+  4081,
+  100_000,
+  2_000_000,
+])('a file of %i bytes', (size) => {
+  const { status, stdout, stderr } = tour(file('own.bin', randomBytes(size)), '--dir', room)
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  expect(stdout).toContain('own.bin')
+  expect(stdout).toContain('the same')
+  expect(readdirSync(room)).toEqual([])
+})
+
+test('what cannot be copied is said in one line', () => {
+  const table: [string, RegExp][] = [
+    [file('empty', ''), /^tour: '.*empty' is empty; there is nothing to copy\n$/],
+    [join(folder, 'none'), /^tour: there is no file '.*none'\n$/],
+    [room, /^tour: '.*room' is a folder; the tour takes one file\n$/],
+  ]
+  for (const [path, expected] of table) {
+    const { status, stdout, stderr } = tour(path, '--dir', room)
+    expect(stderr).toMatch(expected)
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+  }
+  expect(readdirSync(room)).toEqual([])
+})
+
+// Who may do everything is refused nothing.
+test.skipIf(process.getuid?.() === 0 || process.platform === 'win32')('a file that may not be read', () => {
+  const path = file('secret', 'text')
+  chmodSync(path, 0o000)
+  const { status, stderr } = tour(path)
+  expect(stderr).toMatch(/^tour: no permission to read '.*secret'\n$/)
+  expect(status).toBe(1)
+})
+
+test('arguments that make no sense, and help', () => {
+  expect(tour('--dir', join(folder, 'none')).stderr).toMatch(/^tour: cannot make a folder in /)
+  for (const args of [['--unknown'], ['one', 'two']]) {
+    const { status, stderr } = tour(...args)
+    expect(stderr).toMatch(/^tour: .*\nTry --help\.\n$/)
+    expect(status).toBe(1)
+  }
+  const { status, stdout } = tour('--help')
+  expect(status).toBe(0)
+  expect(stdout).toMatch(/^Usage: /)
+})

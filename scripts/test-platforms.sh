@@ -1,0 +1,156 @@
+#!/usr/bin/env bash
+# Lints the core for every platform, and runs its tests on those that a Debian or Ubuntu machine (x64) can run.
+#
+#   scripts/test-platforms.sh [clippy] [musl] [arm64] [windows]      default: all four
+#
+# What it needs, it fetches: rustup targets, packages by apt-get, and two from PyPI into a folder of its own. One line
+# per platform at the end; the logs are in target/platforms. Ends with 1 if anything failed.
+#
+#   CLIPPY_ARGS   more arguments for clippy, such as "-A dead_code" while a part is being written
+#   TEST_ARGS     more arguments for the test programs, such as a filter
+#   TEST_TIMEOUT  seconds for one platform, build included; default 3600
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+cache=$PWD/target/platforms
+clippy_targets=(
+  x86_64-unknown-linux-gnu x86_64-unknown-linux-musl aarch64-unknown-linux-gnu aarch64-unknown-linux-musl
+  x86_64-apple-darwin aarch64-apple-darwin
+  x86_64-pc-windows-msvc x86_64-pc-windows-gnu aarch64-pc-windows-msvc
+  x86_64-unknown-freebsd
+)
+summary=()
+failed=0
+
+# --- what it takes ---------------------------------------------------------------------------------------------------
+
+need_targets() {
+  local installed target
+  installed=$(rustup target list --installed)
+  for target in "$@"; do
+    grep -qx "$target" <<<"$installed" || rustup target add "$target"
+  done
+}
+
+# need_packages PROBE=PACKAGE...: installs the packages whose probe, a file, is not there.
+need_packages() {
+  local pair missing=() sudo=()
+  for pair in "$@"; do
+    [[ -e ${pair%%=*} ]] || missing+=("${pair#*=}")
+  done
+  [[ ${#missing[@]} -gt 0 ]] || return 0
+  [[ $(id -u) == 0 ]] || sudo=(sudo)
+  "${sudo[@]}" apt-get update
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+}
+
+# zig is a linker and a C library for every target, in one Python package.
+need_zig() {
+  [[ -x $cache/venv/bin/cargo-zigbuild && -x $cache/venv/bin/python-zig ]] && return
+  python3 -c 'import ensurepip' 2>/dev/null || need_packages /nowhere=python3-venv
+  python3 -m venv "$cache/venv"
+  "$cache/venv/bin/pip" install --quiet cargo-zigbuild ziglang
+}
+
+need_wine() {
+  need_packages /usr/lib/wine/wine64=wine64 /usr/bin/x86_64-w64-mingw32-gcc=gcc-mingw-w64-x86-64-win32
+  export WINEPREFIX=$cache/wineprefix WINEDEBUG=-all
+  local system32=$WINEPREFIX/drive_c/windows/system32
+  [[ -e $cache/wine-is-ready ]] && return
+  # Neither .NET nor a browser: wine would ask for them in a window.
+  WINEDLLOVERRIDES="mscoree=;mshtml=" /usr/lib/wine/wine64 wineboot -i </dev/null >/dev/null 2>&1
+  /usr/lib/wine/wine64 winecfg -v win10 </dev/null >/dev/null 2>&1
+  # wine 8 lacks the DLL from which Rust's standard library takes its random numbers; later ones have it.
+  if [[ -e $system32/bcryptprimitives.dll ]]; then
+    touch "$cache/wine-is-ready"
+    return
+  fi
+  cat >"$cache/bcryptprimitives.c" <<'C'
+#include <windows.h>
+BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
+__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE bytes, SIZE_T len) { return SystemFunction036(bytes, (ULONG)len); }
+C
+  x86_64-w64-mingw32-gcc -shared -o "$system32/bcryptprimitives.dll" "$cache/bcryptprimitives.c" -ladvapi32
+  touch "$cache/wine-is-ready"
+}
+
+# --- what it does ----------------------------------------------------------------------------------------------------
+
+report() { # NAME RESULT TEXT
+  summary+=("$(printf '%-26s %-5s %s' "$1" "$2" "$3")")
+  [[ $2 == ok ]] || failed=1
+}
+
+lint() {
+  local target log messages
+  need_targets "${clippy_targets[@]}"
+  for target in "${clippy_targets[@]}"; do
+    log=$cache/clippy-$target.log
+    # shellcheck disable=SC2086  # CLIPPY_ARGS are words
+    if cargo clippy -p pstream-core --all-targets --target "$target" -- -D warnings ${CLIPPY_ARGS:-} >"$log" 2>&1; then
+      report "clippy $target" ok ""
+    else
+      messages=$(grep -cE '^(error|warning)(\[|:)' "$log" || true)
+      report "clippy $target" FAIL "$messages messages, see ${log#"$PWD"/}"
+    fi
+  done
+}
+
+# run_tests NAME KNOWN COMMAND...: runs the tests and adds up what the test programs say. KNOWN is what does not work on
+# this platform, and why.
+run_tests() {
+  local name=$1 known=$2 log=$cache/test-$1.log status=0 passed bad ignored programs
+  shift 2
+  # Input from nowhere and output to a file: wine shows nothing on a pipe.
+  # shellcheck disable=SC2086  # TEST_ARGS are words
+  timeout --kill-after=10 "${TEST_TIMEOUT:-3600}" "$@" --no-fail-fast -- --show-output ${TEST_ARGS:-} \
+    </dev/null >"$log" 2>&1 || status=$?
+  sum() { tr -d '\r' <"$log" | sed -nE "s/^test result:.* ([0-9]+) $1.*/\1/p" | awk '{ n += $1 } END { print n + 0 }'; }
+  passed=$(sum passed) bad=$(sum failed) ignored=$(sum ignored)
+  programs=$(grep -c '^test result:' "$log" || true)
+  echo "== $name"
+  tr -d '\r' <"$log" | grep -aE '^(skipped: |error(\[|:)|test .* FAILED$)' | sort | uniq -c || true
+  local text="$passed passed, $bad failed, $ignored ignored in $programs programs; $known"
+  if [[ $status == 0 && $bad == 0 && $passed -gt 0 ]]; then
+    report "$name" ok "$text"
+  else
+    report "$name" FAIL "$text (exit $status, see ${log#"$PWD"/})"
+  fi
+}
+
+test_musl() {
+  need_targets x86_64-unknown-linux-musl
+  run_tests musl "static, on this kernel: nothing is left out" \
+    cargo test -p pstream-core --target x86_64-unknown-linux-musl
+}
+
+test_arm64() {
+  need_targets aarch64-unknown-linux-gnu
+  need_packages /usr/bin/qemu-aarch64=qemu-user /usr/aarch64-linux-gnu/lib/libc.so.6=libc6-arm64-cross \
+    /usr/aarch64-linux-gnu/lib/libgcc_s.so.1=libgcc-s1-arm64-cross
+  need_zig
+  export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu"
+  PATH=$cache/venv/bin:$PATH run_tests arm64 "qemu-user 7.2 has no pwritev2, so synced writes take the fallback" \
+    cargo-zigbuild test -p pstream-core --target aarch64-unknown-linux-gnu
+}
+
+test_windows() {
+  need_targets x86_64-pc-windows-gnu
+  need_wine
+  export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER=/usr/lib/wine/wine64
+  # Without the doc examples: they create files with the default options, so reserve space, which wine cannot.
+  run_tests windows "wine 8 has no FileAllocationInfo, NtFlushBuffersFileEx, symbolic links or POSIX removal" \
+    cargo test -p pstream-core --lib --tests --target x86_64-pc-windows-gnu
+}
+
+mkdir -p "$cache"
+[[ $# -gt 0 ]] || set -- clippy musl arm64 windows
+for part in "$@"; do
+  case $part in
+    clippy) lint ;;
+    musl | arm64 | windows) "test_$part" ;;
+    *) echo "unknown: $part (clippy, musl, arm64, windows)" >&2; exit 2 ;;
+  esac
+done
+printf '%s\n' "${summary[@]}"
+exit "$failed"

@@ -10,7 +10,7 @@ import { folder } from './support/folder.js'
 
 /** The first frame is that of the function called, and the caller's is among the rest; likewise for the cause. */
 function expectCaller(error: Error | undefined, module: string): void {
-  for (const { stack } of [error, error?.cause ?? error] as (Error | undefined)[]) {
+  for (const { stack } of [error, error?.cause ?? error] as Error[]) {
     const frames = stack?.split('\n').slice(1) ?? []
     expect(frames[0]).toContain(module)
     expect(frames.join('\n')).toContain('theCaller')

@@ -183,7 +183,7 @@ export class BlockFile implements AsyncDisposable {
    * block each, of which the last pair may be shorter; or one buffer, which is split into whole blocks, of which the
    * last one may be shorter: what lies behind it in the file is left as it is. An empty list does nothing.
    *
-   * The bytes are copied at the call (0.1 ms a MiB, up to 0.5 where more than 8 MiB need fresh memory): the buffers may
+   * The bytes are copied at the call (0.1 ms a MiB, up to 0.5 into memory not used before): the buffers may
    * be used again at once. A store that waits for another one holds its copy, so await stores rather than start many.
    *
    * After a crash during the call any part of the bytes may be there, torn at any sector.

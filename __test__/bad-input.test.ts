@@ -129,12 +129,15 @@ interface Context {
 
 /** Each argument: the values that it must not have, and a call that puts one there. */
 const table: Record<string, [bad: Values, call: (context: Context, value: never) => Promise<unknown>]> = {
-  'BlockFile.create path': [notPath, (_, value) => BlockFile.create(value, create)],
+  'BlockFile.create path': [{ ...notPath, 'a folder': () => '/tmp/' }, (_, value) => BlockFile.create(value, create)],
   'BlockFile.create options': [notOptions, ({ root }, value) => BlockFile.create(join(root, 'n'), value)],
   ...perOption('BlockFile.create', { ...createOptions() }, ({ root }, options) =>
     BlockFile.create(join(root, 'new'), { ...create, ...options }),
   ),
-  'BlockFile.open path': [notPath, (_, value) => BlockFile.open(value, { blockShift: 12 })],
+  'BlockFile.open path': [
+    { ...notPath, 'a folder': () => `${process.cwd()}/` },
+    (_, value) => BlockFile.open(value, { blockShift: 12 }),
+  ],
   'BlockFile.open options': [notOptions, ({ root }, value) => BlockFile.open(join(root, 'data'), value)],
   ...perOption(
     'BlockFile.open',

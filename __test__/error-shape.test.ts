@@ -1,10 +1,22 @@
 // An error carries class, code, message and the system's own error, and its stack shows the caller's line.
 
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BlockFile, NotFoundError } from 'pstream'
 import { expect, test } from 'vitest'
 import { failure } from './support/errors.js'
+import { blockFile, sequence } from './support/files.js'
 import { folder } from './support/folder.js'
+
+/** The first frame is that of the function called, and the caller's is among the rest; likewise for the cause. */
+function expectCaller(error: Error | undefined, module: string): void {
+  for (const { stack } of [error, error?.cause ?? error] as Error[]) {
+    const frames = stack?.split('\n').slice(1) ?? []
+    expect(frames[0]).toContain(module)
+    expect(frames.join('\n')).toContain('theCaller')
+    expect(frames.join('\n')).toContain('error-shape.test.ts')
+  }
+}
 
 test('a missing file', async () => {
   const path = join(folder(), 'nothing')
@@ -22,9 +34,24 @@ test('the stack shows who called, not how the error was made', async () => {
   async function theCaller() {
     await BlockFile.open(path, { blockShift: 12 })
   }
-  const error = await failure(theCaller())
-  const frames = error.stack?.split('\n').slice(1) ?? []
-  expect(frames[0]).toContain('block-file.js')
-  expect(frames.join('\n')).toContain('theCaller')
-  expect(frames.join('\n')).toContain('error-shape.test.ts')
+  expectCaller(await failure(theCaller()), 'block-file.js')
+})
+
+test('also of a call that had to wait for others', async () => {
+  const root = folder()
+  const opened = await sequence(root)
+  writeFileSync(join(root, 'events.0001-12'), '')
+  async function theCaller() {
+    await opened.alloc()
+  }
+  const calls = [opened.alloc(), opened.alloc(), theCaller()].map((call) => failure(call))
+  expectCaller((await Promise.all(calls))[2], 'file-sequence.js')
+})
+
+test('also of what is refused at once', async () => {
+  const file = await blockFile()
+  async function theCaller() {
+    await file.store(16, new Uint8Array(1))
+  }
+  expectCaller(await failure(theCaller()), 'block-file.js')
 })

@@ -88,3 +88,14 @@ fn a_sequence_grows_shrinks_and_is_found_again() {
     names.sort();
     assert_eq!(names, ["events.0002-12", "events.0003-12"]);
 }
+
+/// A colon names a stream of another file on Windows, and a trailing dot or space is dropped, so that two names would be
+/// one sequence. Elsewhere these are names like any other, and the crate's.
+#[test]
+fn a_name_that_the_system_takes_for_something_else_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a:b", "a.", "a ", "a?", "a\nb"] {
+        let looked = pstream_core::sequence::inspect(&OsIo, folder.path(), name);
+        assert_eq!(looked.is_err(), cfg!(windows), "{name:?}");
+    }
+}

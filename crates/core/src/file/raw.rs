@@ -41,7 +41,9 @@ impl BlockFile {
     ///
     /// # Errors
     ///
-    /// As [`BlockFile::store`]; there are no rules for the buffers.
+    /// As [`BlockFile::store`]; there are no rules for the buffers. `PSTREAM_NO_SPACE`, from this or from a sync, may be
+    /// the only report that earlier bytes which were written without a sync are lost: everything since the last sync
+    /// that succeeded must be read again before it is relied on.
     pub fn write_at(&self, offset: u64, buffers: &[IoSlice<'_>], durability: Durability) -> Result<()> {
         self.file_for_writing()?;
         let len = buffers

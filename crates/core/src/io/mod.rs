@@ -71,6 +71,12 @@ pub trait Io: Send + Sync {
     /// The first `limit` bytes of the file at `path`.
     fn read_note(&self, path: &Path, limit: usize) -> Result<Vec<u8>>;
 
+    /// Whether the system takes `name`, which is one path component, for the name of a file and nothing else. Where any
+    /// component is: yes.
+    fn is_plain_name(&self, _name: &str) -> bool {
+        true
+    }
+
     /// Who we are, for the text that tells others who holds a lock.
     fn identity(&self) -> Identity;
 

@@ -101,6 +101,10 @@ impl Io for OsIo {
         Ok(content)
     }
 
+    fn is_plain_name(&self, name: &str) -> bool {
+        sys::is_plain_name(name)
+    }
+
     fn identity(&self) -> Identity {
         Identity { pid: std::process::id(), host: sys::host_name(), boot_id: sys::boot_id() }
     }

@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::path::Path;
 
 pub(crate) use super::unix::{
-    allocated, create, host_name, is_same_file, lock_error, open, open_lock, process_alive, read_at, remove_file,
-    sync_dir, write_at, write_note,
+    allocated, create, host_name, is_plain_name, is_same_file, lock_error, open, open_lock, process_alive, read_at,
+    remove_file, sync_dir, write_at, write_note,
 };
 use super::unix::{link_and_unlink, plain_sync};
 use crate::io::{Residency, SyncLevel};

@@ -7,8 +7,8 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 
 pub(crate) use super::unix::{
-    allocated, create, host_name, is_same_file, lock_error, next_data, open, open_lock, process_alive, read_at,
-    remove_file, sync_dir, write_at, write_note,
+    allocated, create, host_name, is_plain_name, is_same_file, lock_error, next_data, open, open_lock, process_alive,
+    read_at, remove_file, sync_dir, write_at, write_note,
 };
 use super::unix::{
     c_path, check, check_count, is_unsupported, link_and_unlink, offset, plain_sync, resident_bytes, with_kind,

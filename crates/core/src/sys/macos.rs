@@ -8,8 +8,8 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 
 pub(crate) use super::unix::{
-    allocated, create, host_name, is_same_file, lock_error, next_data, open, open_lock, process_alive, read_at,
-    remove_file, write_at, write_note,
+    allocated, create, host_name, is_plain_name, is_same_file, lock_error, next_data, open, open_lock, process_alive,
+    read_at, remove_file, write_at, write_note,
 };
 use super::unix::{c_path, check, is_unsupported, link_and_unlink, offset, open_dir, plain_sync, resident_bytes};
 use crate::io::{Residency, SyncLevel};

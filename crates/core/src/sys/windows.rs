@@ -237,3 +237,11 @@ pub(crate) fn advise_sequential(_file: &File) -> Result<()> {
 pub(crate) fn boot_id() -> Option<String> {
     None
 }
+
+/// Whether the system takes this for a plain file name: a colon would name a stream of another file, and a trailing dot
+/// or space is dropped, so that two names would be one file ("Naming Files, Paths, and Namespaces").
+pub(crate) fn is_plain_name(name: &str) -> bool {
+    !name.contains(['<', '>', ':', '"', '|', '?', '*'])
+        && !name.ends_with(['.', ' '])
+        && !name.contains(char::is_control)
+}

@@ -2,22 +2,21 @@
 
 use std::ffi::CStr;
 use std::fs::File;
-use std::io::{Error, ErrorKind, IoSlice, Result};
+use std::io::{Error, ErrorKind, Result};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
+// No call writes and syncs just what it wrote; nothing starts or awaits writeback; `F_PUNCHHOLE` gives the space back,
+// which the contract forbids; and no call drops clean pages of an open file: `F_NOCACHE` is about later reads and
+// writes, `msync(MS_INVALIDATE)` about one mapping.
+pub(crate) use super::missing::{evict, start_writeback, wait_writeback, write_synced, zero_range};
 pub(crate) use super::unix::{
     allocated, create, host_name, is_plain_name, is_same_file, lock_error, next_data, open, open_lock, process_alive,
     read_at, remove_file, write_at, write_note,
 };
 use super::unix::{c_path, check, is_unsupported, link_and_unlink, offset, open_dir, plain_sync, resident_bytes};
 use crate::io::{Residency, SyncLevel};
-
-/// There is no such call.
-pub(crate) fn write_synced(_file: &File, _buffers: &[IoSlice<'_>], _at: u64) -> Result<usize> {
-    Err(ErrorKind::Unsupported.into())
-}
 
 /// `fcntl(F_FULLFSYNC)`: "does the same thing as fsync(2) then asks the drive to flush all buffered data to the
 /// permanent storage device" (man 2 fcntl). `fsync` alone leaves the bytes in the drive's cache (man 2 fsync).
@@ -48,18 +47,6 @@ fn unsupported(error: Error) -> Error {
 /// volume fails already, so that nobody takes this for more than it is.
 pub(crate) fn sync_dir(path: &Path) -> Result<()> {
     sync_all(&open_dir(path)?, SyncLevel::BestEffort)
-}
-
-/// There is no such hint.
-#[expect(clippy::unnecessary_wraps, reason = "the signature is the same on every platform")]
-pub(crate) fn start_writeback(_file: &File, _range: &Range<u64>) -> Result<()> {
-    Ok(())
-}
-
-/// There is no such call; the sync that follows does the waiting.
-#[expect(clippy::unnecessary_wraps, reason = "the signature is the same on every platform")]
-pub(crate) fn wait_writeback(_file: &File, _range: &Range<u64>) -> Result<()> {
-    Ok(())
 }
 
 /// `renamex_np(RENAME_EXCL)`, which APFS and HFS+ have; `link` and `unlink` elsewhere.
@@ -95,18 +82,6 @@ pub(crate) fn reserve(file: &File, len: u64) -> Result<()> {
         check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_PREALLOCATE, &raw mut request) }).map_err(unsupported)?;
     }
     if size < len { file.set_len(len) } else { Ok(()) }
-}
-
-/// `F_PUNCHHOLE` gives the space back, which the contract forbids.
-pub(crate) fn zero_range(_file: &File, _range: &Range<u64>) -> Result<()> {
-    Err(ErrorKind::Unsupported.into())
-}
-
-/// There is no call that drops clean pages of an open file: `F_NOCACHE` is about later reads and writes, and
-/// `msync(MS_INVALIDATE)` about one mapping.
-#[expect(clippy::unnecessary_wraps, reason = "the signature is the same on every platform")]
-pub(crate) fn evict(_file: &File, _range: &Range<u64>) -> Result<()> {
-    Ok(())
 }
 
 /// `mincore`.

@@ -9,11 +9,14 @@
 //! | `windows` | Windows | `windows` |
 //! | `windows_info` | what Windows tells of files, volumes and processes | `windows` |
 //! | `windows_sync` | how Windows makes things durable | `windows` |
+//! | `missing` | what to answer for calls that a platform lacks | the modules themselves |
 //! | `unix` | what the three Unix modules share | the modules themselves |
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("pstream needs a 64-bit platform: file offsets are used as sizes in memory");
 
+#[cfg(not(target_os = "linux"))]
+mod missing;
 #[cfg(unix)]
 mod unix;
 

@@ -3,7 +3,6 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, ErrorKind, IoSlice, IoSliceMut, Result, Write};
-use std::ops::Range;
 use std::os::windows::ffi::OsStrExt;
 use std::os::windows::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::os::windows::io::AsRawHandle;
@@ -18,10 +17,17 @@ use windows_sys::Win32::Storage::FileSystem::{
     MoveFileExW, SetFileInformationByHandle,
 };
 
+// `FILE_FLAG_WRITE_THROUGH` is said at open, and for good, as is `FILE_FLAG_SEQUENTIAL_SCAN`; `FSCTL_SET_ZERO_DATA`
+// writes the zeros out, unless the file is sparse, where it gives the space back; `FSCTL_QUERY_ALLOCATED_RANGES` does not
+// tell what was written from what is only reserved; nothing drops pages or tells of them. Windows documents no boot id,
+// and the time of the boot, counted back from a clock that may jump, is none.
+pub(crate) use super::missing::{
+    advise_sequential, boot_id, evict, next_data, residency, start_writeback, wait_writeback, write_synced, zero_range,
+};
 pub(crate) use super::windows_info::{allocated, host_name, is_same_file, process_alive, with_kind as lock_error};
 use super::windows_info::{check, size_of_u32, with_kind};
 pub(crate) use super::windows_sync::{sync_all, sync_data, sync_dir};
-use crate::io::{MAX_BUFFERS, Residency};
+use crate::io::MAX_BUFFERS;
 
 /// For opening what lies at a path itself, not what a symbolic link there leads to, and without keeping others from
 /// renaming or removing it meanwhile.
@@ -90,11 +96,6 @@ pub(crate) fn write_at(file: &File, buffers: &[IoSlice<'_>], at: u64) -> Result<
     one_by_one(lens, at, |buffer| buffer.len(), |buffer, at| file.seek_write(buffer, at))
 }
 
-/// There is no such call. (`FILE_FLAG_WRITE_THROUGH` leaves it to the device to heed it, and is for good.)
-pub(crate) fn write_synced(_file: &File, _buffers: &[IoSlice<'_>], _at: u64) -> Result<usize> {
-    Err(ErrorKind::Unsupported.into())
-}
-
 /// Goes on until a call is short. An error after the first buffer is left for the next call to meet, since what was
 /// done before it has to be reported.
 fn one_by_one<B>(
@@ -124,18 +125,6 @@ fn one_by_one<B>(
         }
     }
     Ok(done)
-}
-
-/// There is no such hint.
-#[expect(clippy::unnecessary_wraps, reason = "the signature is the same on every platform")]
-pub(crate) fn start_writeback(_file: &File, _range: &Range<u64>) -> Result<()> {
-    Ok(())
-}
-
-/// There is no such call; the sync that follows does the waiting.
-#[expect(clippy::unnecessary_wraps, reason = "the signature is the same on every platform")]
-pub(crate) fn wait_writeback(_file: &File, _range: &Range<u64>) -> Result<()> {
-    Ok(())
 }
 
 /// `MoveFileExW` without leave to replace or copy, which "does not return until the file is actually moved on the
@@ -203,39 +192,6 @@ unsafe fn set_info<T>(file: &File, class: FILE_INFO_BY_HANDLE_CLASS, info: &T) -
     let (handle, pointer) = (file.as_raw_handle(), (&raw const *info).cast());
     // SAFETY: the handle is open, and the pointer to a structure of the class (by the caller's word) and size given.
     check(unsafe { SetFileInformationByHandle(handle, class, pointer, size_of_u32::<T>()) })
-}
-
-/// `FSCTL_SET_ZERO_DATA` writes the zeros out, unless the file is sparse, where it gives the space back.
-pub(crate) fn zero_range(_file: &File, _range: &Range<u64>) -> Result<()> {
-    Err(ErrorKind::Unsupported.into())
-}
-
-/// `FSCTL_QUERY_ALLOCATED_RANGES` does not tell what was written from what is only reserved.
-pub(crate) fn next_data(_file: &File, _at: u64) -> Result<Option<Range<u64>>> {
-    Err(ErrorKind::Unsupported.into())
-}
-
-/// There is no such call.
-#[expect(clippy::unnecessary_wraps, reason = "the signature is the same on every platform")]
-pub(crate) fn evict(_file: &File, _range: &Range<u64>) -> Result<()> {
-    Ok(())
-}
-
-/// There is no call that tells.
-#[expect(clippy::unnecessary_wraps, reason = "the signature is the same on every platform")]
-pub(crate) fn residency(_file: &File, _range: &Range<u64>) -> Result<Residency> {
-    Ok(Residency::Unknown)
-}
-
-/// Only said when a file is opened (`FILE_FLAG_SEQUENTIAL_SCAN`), and then for good.
-#[expect(clippy::unnecessary_wraps, reason = "the signature is the same on every platform")]
-pub(crate) fn advise_sequential(_file: &File) -> Result<()> {
-    Ok(())
-}
-
-/// Windows documents no such thing, and the time of the boot, counted back from a clock that may jump, is none.
-pub(crate) fn boot_id() -> Option<String> {
-    None
 }
 
 /// Whether the system takes this for a plain file name: a colon would name a stream of another file, and a trailing dot

@@ -6,8 +6,10 @@
 
 pub mod error;
 pub mod file;
+pub mod format;
 pub mod io;
 pub mod sequence;
+pub mod stream;
 mod sys;
 
 pub use error::{BadName, Error, ErrorKind, Holder, Result};

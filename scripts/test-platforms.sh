@@ -105,17 +105,28 @@ run_tests() {
   # shellcheck disable=SC2086  # TEST_ARGS are words
   timeout --kill-after=10 "${TEST_TIMEOUT:-3600}" "$@" --no-fail-fast -- --show-output ${TEST_ARGS:-} \
     </dev/null >"$log" 2>&1 || status=$?
-  sum() { tr -d '\r' <"$log" | sed -nE "s/^test result:.* ([0-9]+) $1.*/\1/p" | awk '{ n += $1 } END { print n + 0 }'; }
+  # Some tests run their own program again for a single one of its tests: what that says is theirs to judge, not ours.
+  results() { tr -d '\r' <"$log" | grep -a '^test result:' | if [[ -n ${TEST_ARGS:-} ]]; then cat; else grep ' 0 filtered out'; fi; }
+  sum() { results | sed -nE "s/.* ([0-9]+) $1.*/\1/p" | awk '{ n += $1 } END { print n + 0 }'; }
   passed=$(sum passed) bad=$(sum failed) ignored=$(sum ignored)
-  programs=$(grep -c '^test result:' "$log" || true)
+  programs=$(results | wc -l)
   echo "== $name"
-  tr -d '\r' <"$log" | grep -aE '^(skipped: |error(\[|:)|test .* FAILED$)' | sort | uniq -c || true
+  tr -d '\r' <"$log" | grep -aE '^(skipped: |error(\[|:)|test .* FAILED$)' | grep -v '^test helper ' | sort | uniq -c || true
   local text="$passed passed, $bad failed, $ignored ignored in $programs programs; $known"
   if [[ $status == 0 && $bad == 0 && $passed -gt 0 ]]; then
     report "$name" ok "$text"
   else
     report "$name" FAIL "$text (exit $status, see ${log#"$PWD"/})"
   fi
+}
+
+# The tests that touch the system. Those on the simulated disk are the same everywhere, and take an emulator for ever.
+system_tests() {
+  local path name
+  for path in crates/core/tests/*.rs crates/core/tests/*/main.rs; do
+    name=${path#crates/core/tests/} name=${name%/main.rs} name=${name%.rs}
+    case $name in crash | reader | stream) ;; *) printf -- '--test %s ' "$name" ;; esac
+  done
 }
 
 test_musl() {
@@ -130,8 +141,9 @@ test_arm64() {
     /usr/aarch64-linux-gnu/lib/libgcc_s.so.1=libgcc-s1-arm64-cross
   need_zig
   export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu"
+  # shellcheck disable=SC2046  # the options are words
   PATH=$cache/venv/bin:$PATH run_tests arm64 "qemu-user 7.2 has no pwritev2, so synced writes take the fallback" \
-    cargo-zigbuild test -p pstream-core --target aarch64-unknown-linux-gnu
+    cargo-zigbuild test -p pstream-core --lib $(system_tests) --target aarch64-unknown-linux-gnu
 }
 
 test_windows() {
@@ -139,8 +151,9 @@ test_windows() {
   need_wine
   export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER=/usr/lib/wine/wine64
   # Without the doc examples: they create files with the default options, so reserve space, which wine cannot.
+  # shellcheck disable=SC2046  # the options are words
   run_tests windows "wine 8 has no FileAllocationInfo, NtFlushBuffersFileEx, symbolic links or POSIX removal" \
-    cargo test -p pstream-core --lib --tests --target x86_64-pc-windows-gnu
+    cargo test -p pstream-core --lib $(system_tests) --target x86_64-pc-windows-gnu
 }
 
 mkdir -p "$cache"

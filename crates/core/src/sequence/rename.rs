@@ -62,8 +62,8 @@ pub(super) fn settle(io: &Arc<dyn Io>, place: &Place, options: SequenceOptions) 
     // a new sequence of the old name into a rename that was over.
     sync_notes(&**io, place)?;
     if let Some(other) = partner(&**io, place, &place.rename_to(), Place::rename_from)? {
+        // The partner's note is durable: ours was written after it, and is removed before it.
         let mut lock = lock_partner(io, &other, options)?;
-        sync_notes(&**io, &other)?;
         move_all(&**io, &other, place)?;
         end(&**io, place, &other)?;
         lock.release()?;

@@ -63,7 +63,7 @@ fn settling_stands_on_durable_notes() {
     for (disk, at) in killed_everywhere() {
         for name in ["a", "b"] {
             let opening = |io: &Arc<dyn Io>| drop(open_sequence(io, name));
-            stop_everywhere(&disk, 1, opening, |disk, (), what| {
+            stop_everywhere(&disk, 8, opening, |disk, (), what| {
                 let what = format!("{at}, {name} opened, {what}");
                 for (first, second) in [("a", "b"), ("b", "a")] {
                     let disk = disk.fork_after(&Keep::All);

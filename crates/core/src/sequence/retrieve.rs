@@ -57,6 +57,7 @@ pub struct Retrieve {
 
 impl Retrieve {
     /// Index, path and block shift of the files that are left, in order, without opening any.
+    #[must_use]
     pub fn left(&self) -> impl DoubleEndedIterator<Item = (u16, &Path, u32)> {
         self.entries.as_slice().iter().map(|Entry { index, shift, path }| (index.get(), path.as_path(), *shift))
     }

@@ -137,7 +137,7 @@ impl Log {
         let steps = self.settle_making(planned)?;
         let Some(active) = self.active.as_mut() else { return Err(closed) };
         // Rule 13, below.
-        let behind_written = level == Level::Durable && active.writer.unsynced;
+        let behind_written = level == Level::Durable && active.writer.unsynced && !steps.is_empty();
         if let Err(error) = active.write(&*self.io, &steps, level, self.options.aligned) {
             self.state = State::Uncertain;
             return Err(error);
@@ -296,13 +296,13 @@ impl Log {
                 Err(Error::new(ErrorKind::SyncFailed, message).at_path(&self.directory))
             }
             // The end of the stream is where it was: what was postponed changes nothing of it.
-            State::Postponed => match self.recover_in_place()?.postponed {
-                false => Ok(()),
-                true => {
-                    let message = "no space for what has to be written before the stream can grow";
-                    Err(Error::new(ErrorKind::NoSpace, message).at_path(&self.directory))
+            State::Postponed => {
+                if !self.recover_in_place()?.postponed {
+                    return Ok(());
                 }
-            },
+                let message = "no space for what has to be written before the stream can grow";
+                Err(Error::new(ErrorKind::NoSpace, message).at_path(&self.directory))
+            }
         }
     }
 

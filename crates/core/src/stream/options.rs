@@ -103,8 +103,7 @@ impl LogOptions {
     }
 
     pub(super) fn first_size(&self) -> u64 {
-        self.first_file_size.unwrap_or(FIRST_FILE_SIZE.max(self.block_size.saturating_mul(LEAST_BLOCKS_EVER)))
-            .min(self.file_size)
+        self.first_file_size.unwrap_or(FIRST_FILE_SIZE.min(self.file_size))
     }
 
     pub(super) fn block_shift(&self) -> u32 {

@@ -99,6 +99,9 @@ impl LogOptions {
                  size, not {first} bytes"
             ));
         }
+        if self.max_payload()? == 0 {
+            return refuse(format!("file size of {file_size} bytes leaves no room for a record"));
+        }
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 use super::layout::{EMPTY_BATCH, Layout};
 use super::long;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::batch::{Kind, Records};
+use crate::format::batch::{self, Kind, Records};
 
 /// How the records of a [`Pending`] belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,8 @@ pub(super) fn check(batches: &[Pending<'_>], max_payload: u64, max_record: u64) 
         for record in Records::of(pending.payload) {
             let record = record.ok_or_else(|| Error::new(ErrorKind::InvalidInput, "payload is not made of records"))?;
             count = count.saturating_add(1);
-            if long(record.len()) > max_record {
+            // By its payload, so that whatever passes fits into an empty file of full size.
+            if batch::record_len(long(record.len())) > max_payload {
                 return too_large("a record", long(record.len()));
             }
         }
@@ -85,7 +86,7 @@ impl Room {
     }
 
     fn take(&mut self, payload: u64) {
-        self.at = self.at.saturating_add(crate::format::batch::total_len(payload));
+        self.at = self.at.saturating_add(batch::total_len(payload));
     }
 }
 
@@ -131,7 +132,7 @@ fn front(payload: &[u8], limit: u64) -> (&[u8], u32) {
     }
     let (mut len, mut count) = (0_u64, 0_u32);
     for record in Records::of(payload).flatten() {
-        let longer = len.saturating_add(crate::format::batch::record_len(long(record.len())));
+        let longer = len.saturating_add(batch::record_len(long(record.len())));
         if count > 0 && longer > limit {
             break;
         }

@@ -18,7 +18,7 @@ pub enum Previous {
 pub struct Recovery {
     /// How the stream was left.
     pub previous: Previous,
-    /// The first record; `None` if the file that holds it is damaged.
+    /// The first record; `None` if the beginning of the file that holds it cannot be read.
     pub oldest_seq: Option<u64>,
     /// Seq of the record to be appended next.
     pub next_seq: u64,

@@ -219,6 +219,7 @@ fn bad_options_and_payloads_are_refused() {
         LogOptions { file_size: 8 * 4096 + 1, ..options() },
         LogOptions { file_size: 4 << 30, ..options() },
         LogOptions { first_file_size: None, ..options() },
+        aligned(sized(4, 4)),
         LogOptions { first_file_size: Some(64 * 4096), ..options() },
         LogOptions { name: "a/b".to_owned(), ..options() },
     ];

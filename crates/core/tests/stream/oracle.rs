@@ -24,6 +24,8 @@ pub struct Oracle {
     pub written: usize,
     /// No power cut and no failed sync since: what was written is there.
     pub cache_lost: bool,
+    /// A call of the open has failed: perhaps the one that would have read the first record's seq.
+    pub faulty: bool,
     /// Seqs below this were released, or may have been.
     pub released: u64,
 }
@@ -39,6 +41,21 @@ impl Oracle {
             self.sure.extend(handed.records);
         }
         self.written = 0;
+    }
+
+    /// The log says that everything in front of `seq` is durable.
+    pub fn durable(&mut self, seq: u64) {
+        while self.sure.len() < seq as usize {
+            let missing = seq as usize - self.sure.len();
+            let handed = self.maybe.first_mut().expect("no more is durable than was handed over");
+            if handed.records.len() <= missing {
+                self.sure.append(&mut self.maybe.remove(0).records);
+                self.written = self.written.saturating_sub(1);
+            } else {
+                assert_eq!(handed.kind, PendingKind::Records, "half of what belongs together is called durable");
+                self.sure.extend(handed.records.drain(..missing));
+            }
+        }
     }
 
     pub fn acknowledged(&mut self, handed: Handed, durable: bool) {
@@ -67,7 +84,8 @@ impl Oracle {
         if recovery.next_seq != end as u64 {
             return Err(format!("next seq is said to be {}, the records end at {end}", recovery.next_seq));
         }
-        if recovery.oldest_seq != Some(contents.start) {
+        let unread = recovery.oldest_seq.is_none() && self.faulty;
+        if recovery.oldest_seq != Some(contents.start) && !unread {
             return Err(format!("oldest seq is said to be {:?}, it is {start}", recovery.oldest_seq));
         }
         if recovery.previous == Previous::New && !self.sure.is_empty() {

@@ -109,12 +109,14 @@ pub fn commit(
         Ok(committed) => {
             assert_eq!(committed.seqs, next..next + records.len() as u64, "seqs are dense");
             oracle.acknowledged(handed, level == Level::Durable);
+            oracle.durable(log.durable().seq);
             Ok(())
         }
         Err(error) => {
             // What was refused before anything was written is not there.
             if log.needs_recovery() {
                 oracle.unknown(handed);
+                oracle.durable(log.durable().seq);
             }
             Err(error)
         }

@@ -37,10 +37,6 @@ impl Contents {
     pub fn count(&self, kind: Kind) -> usize {
         self.batches.iter().filter(|batch| batch.header.kind == kind).count()
     }
-
-    pub fn last(&self) -> &Batch {
-        self.batches.last().expect("a batch")
-    }
 }
 
 /// The data of a file, without the headers of its blocks, and the headers.

@@ -25,6 +25,7 @@ export type PstreamErrorCode =
   | 'PSTREAM_LOCKED'
   | 'PSTREAM_CLOSED'
   | 'PSTREAM_UNSUPPORTED'
+  | 'PSTREAM_CORRUPT'
   | 'PSTREAM_NATIVE_MISSING'
 
 /** The codes of {@link FileSequenceError}. */
@@ -229,11 +230,34 @@ export class ClosedError extends PstreamError {
   }
 }
 
-/** The file system or platform cannot do what was asked for. */
+/** The file system or platform cannot do what was asked for, or a later version of pstream has written what is there. */
 export class UnsupportedError extends PstreamError {
   declare readonly code: 'PSTREAM_UNSUPPORTED'
   constructor(message: string, details?: ErrorDetails) {
     super('PSTREAM_UNSUPPORTED', message, details)
+  }
+}
+
+/** What a {@link CorruptionError} carries beside the details of every error. */
+export interface CorruptionErrorDetails extends ErrorDetails {
+  /** The first record that may be gone, */
+  fromSeq?: number
+  /** and the first one behind the damage. */
+  toSeq?: number
+}
+
+/** What was durable in a stream is damaged or gone: `file`, `block` and `position` say where. Nothing was changed. */
+export class CorruptionError extends PstreamError {
+  declare readonly code: 'PSTREAM_CORRUPT'
+  /** The first record that may be gone. */
+  declare readonly fromSeq?: number
+  /** The first record behind the damage, where that is known. */
+  declare readonly toSeq?: number
+  constructor(message: string, details: CorruptionErrorDetails = {}) {
+    super('PSTREAM_CORRUPT', message, details)
+    for (const key of ['fromSeq', 'toSeq'] as const) {
+      if (details[key] !== undefined) define(this, key, details[key], true)
+    }
   }
 }
 
@@ -261,6 +285,7 @@ const classes = {
   LockedError,
   ClosedError,
   UnsupportedError,
+  CorruptionError,
   NativeMissingError,
 }
 

@@ -5,6 +5,7 @@ import {
   AlreadyExistsError,
   CapacityError,
   ClosedError,
+  CorruptionError,
   type ErrorDetails,
   FileSequenceError,
   FileSyncError,
@@ -83,6 +84,11 @@ const builders: Readonly<Record<string, Builder>> = {
     }),
   PSTREAM_CLOSED: plain(ClosedError),
   PSTREAM_UNSUPPORTED: plain(UnsupportedError),
+  PSTREAM_CORRUPT: (failure, details) =>
+    new CorruptionError(failure.message, {
+      ...details,
+      ...present({ fromSeq: failure.fromSeq, toSeq: failure.toSeq }),
+    }),
 }
 
 /** The holder of a lock, with its time as a `Date`. @internal */
@@ -100,8 +106,8 @@ export function present<T extends object>(object: T): { [K in keyof T]?: Exclude
 
 function detailsOf(failure: Failure): ErrorDetails {
   const cause = systemErrorOf(failure)
-  const { syscall, path, block } = failure
-  return present({ cause, errno: cause?.errno, syscall, path, block })
+  const { syscall, path, file, block, position, seq } = failure
+  return present({ cause, errno: cause?.errno, syscall, path, file, block, position, seq })
 }
 
 interface SystemError extends Error {

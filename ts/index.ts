@@ -12,6 +12,8 @@ export {
   AlreadyExistsError,
   CapacityError,
   ClosedError,
+  CorruptionError,
+  type CorruptionErrorDetails,
   type ErrorDetails,
   FileSequenceError,
   FileSyncError,

@@ -55,8 +55,19 @@ pub enum ErrorKind {
     Locked(Option<Holder>),
     /// The file or sequence has been closed.
     Closed,
-    /// The file system or platform cannot do what was asked for.
+    /// The file system or platform cannot do what was asked for, or a later version has written what is there.
     Unsupported,
+    /// What was durable in a stream is damaged or gone.
+    Corrupt(Damage),
+}
+
+/// Which records of a stream a damage takes, as far as is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Damage {
+    /// The first seq that may be gone.
+    pub from_seq: Option<u64>,
+    /// The first seq behind the damage.
+    pub to_seq: Option<u64>,
 }
 
 /// Which part of `<index>-<shift>` does not parse.
@@ -90,7 +101,7 @@ pub struct Holder {
 
 impl ErrorKind {
     /// Every code that [`ErrorKind::code`] can return, in the order of the documentation's table.
-    pub const CODES: [&'static str; 20] = [
+    pub const CODES: [&'static str; 21] = [
         "PSTREAM_INVALID_INPUT",
         "PSTREAM_INVALID_FILE",
         "PSTREAM_ALREADY_EXISTS",
@@ -111,6 +122,7 @@ impl ErrorKind {
         "PSTREAM_LOCKED",
         "PSTREAM_CLOSED",
         "PSTREAM_UNSUPPORTED",
+        "PSTREAM_CORRUPT",
     ];
 
     /// The stable code, the same in Rust, in TypeScript and in the documentation.
@@ -137,6 +149,7 @@ impl ErrorKind {
             Self::Locked(_) => "PSTREAM_LOCKED",
             Self::Closed => "PSTREAM_CLOSED",
             Self::Unsupported => "PSTREAM_UNSUPPORTED",
+            Self::Corrupt(_) => "PSTREAM_CORRUPT",
         }
     }
 }
@@ -151,6 +164,8 @@ struct Inner {
     message: Cow<'static, str>,
     path: Option<PathBuf>,
     block: Option<u64>,
+    position: Option<u64>,
+    seq: Option<u64>,
     syscall: Option<&'static str>,
     source: Option<io::Error>,
 }
@@ -159,7 +174,16 @@ impl Error {
     /// An error of `kind` that says `message`.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), path: None, block: None, syscall: None, source: None }))
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            path: None,
+            block: None,
+            position: None,
+            seq: None,
+            syscall: None,
+            source: None,
+        }))
     }
 
     /// The operating system's `source`, met in `syscall` on `path`; its kind follows from the errno.
@@ -199,6 +223,20 @@ impl Error {
         self
     }
 
+    /// The same error with the position in the stream that it is about.
+    #[must_use]
+    pub fn at_position(mut self, position: u64) -> Self {
+        self.0.position = Some(position);
+        self
+    }
+
+    /// The same error with the record that it is about.
+    #[must_use]
+    pub fn at_seq(mut self, seq: u64) -> Self {
+        self.0.seq = Some(seq);
+        self
+    }
+
     fn caused_by(mut self, syscall: &'static str, source: io::Error) -> Self {
         self.0.syscall = Some(syscall);
         self.0.source = Some(source);
@@ -227,6 +265,18 @@ impl Error {
     #[must_use]
     pub fn block(&self) -> Option<u64> {
         self.0.block
+    }
+
+    /// The position in the stream.
+    #[must_use]
+    pub fn position(&self) -> Option<u64> {
+        self.0.position
+    }
+
+    /// The record.
+    #[must_use]
+    pub fn seq(&self) -> Option<u64> {
+        self.0.seq
     }
 
     /// The operation that the operating system refused, named like the system call.

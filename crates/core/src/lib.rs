@@ -12,7 +12,7 @@ pub mod sequence;
 pub mod stream;
 mod sys;
 
-pub use error::{BadName, Error, ErrorKind, Holder, Result};
+pub use error::{BadName, Damage, Error, ErrorKind, Holder, Result};
 pub use file::{BlockFile, CachePolicy, CreateOptions, Evicted, FileOptions, Reserve, Shape};
 pub use io::os::OsIo;
 pub use io::{Durability, Residency, SyncLevel};

@@ -1,5 +1,6 @@
 //! Errors of the engine as plain data.
 
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use napi_derive::napi;
@@ -23,6 +24,16 @@ pub struct Failure {
     pub path: Option<String>,
     /// The block at which the call began.
     pub block: Option<i64>,
+    /// The name of the file of a stream.
+    pub file: Option<String>,
+    /// The position in a stream.
+    pub position: Option<i64>,
+    /// The record.
+    pub seq: Option<i64>,
+    /// Of a damage: the first record that may be gone.
+    pub from_seq: Option<i64>,
+    /// Of a damage: the first record behind it.
+    pub to_seq: Option<i64>,
     /// Of a sequence: the index it is about.
     pub index: Option<u32>,
     /// Of a sequence: the first index.
@@ -61,6 +72,8 @@ impl From<&Error> for Failure {
             syscall: error.syscall().map(str::to_owned),
             path: error.path().map(|path| path.to_string_lossy().into_owned()),
             block: error.block().map(number),
+            position: error.position().map(number),
+            seq: error.seq().map(number),
             ..Self::default()
         };
         match error.kind() {
@@ -71,6 +84,12 @@ impl From<&Error> for Failure {
                 Self { start: Some(u32::from(*start)), end: Some(u32::from(*end)), ..failure }
             }
             ErrorKind::SequenceBadName(reason) => Self { reason: Some(reason_name(*reason).to_owned()), ..failure },
+            ErrorKind::Corrupt(damage) => Self {
+                file: error.path().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned()),
+                from_seq: damage.from_seq.map(number),
+                to_seq: damage.to_seq.map(number),
+                ..failure
+            },
             ErrorKind::Locked(holder) => Self { holder: holder.as_ref().map(Holder::from), ..failure },
             _ => failure,
         }

@@ -94,7 +94,7 @@ impl BatchHeader {
     pub fn decode(bytes: &[u8; HEADER_LEN], id: StreamId, position: u64) -> Decoded<Self> {
         let fields = &mut Fields(bytes);
         match fields.take().and_then(|magic| magic_version(magic, MAGIC)) {
-            None => Decoded::Invalid,
+            None | Some(..VERSION) => Decoded::Invalid,
             Some(VERSION) => match Self::read(fields, bytes, id, position) {
                 Some(header) => Decoded::Valid(header),
                 None => Decoded::Invalid,
@@ -239,7 +239,7 @@ mod tests {
             let mut damaged = bytes;
             damaged[bit / 8] ^= 1 << (bit % 8);
             let decoded = BatchHeader::decode(&damaged, id(), 8 * 512);
-            let expected = if bit / 8 == 3 { Decoded::Newer(damaged[3]) } else { Decoded::Invalid };
+            let expected = if bit / 8 == 3 && damaged[3] > VERSION { Decoded::Newer(damaged[3]) } else { Decoded::Invalid };
             assert_eq!(decoded, expected, "bit {bit}");
         }
     }

@@ -21,7 +21,8 @@ pub const VERSION: u8 = 1;
 pub enum Decoded<T> {
     /// A header of ours, its checksum right.
     Valid(T),
-    /// Zeros, other bytes, or a header that was damaged.
+    /// Zeros, other bytes, or a header that was damaged. Or one that was torn within its magic, whose last byte is the
+    /// version: there is none below the first.
     Invalid,
     /// The magic of a later version of the format.
     Newer(u8),

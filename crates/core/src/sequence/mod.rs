@@ -180,6 +180,11 @@ impl FileSequence {
         self.identity.place.name()
     }
 
+    /// The folder for everything that is no data file.
+    pub(crate) fn meta(&self) -> PathBuf {
+        self.identity.place.meta()
+    }
+
     /// Index of the first file; equal to [`FileSequence::end`] if there is none.
     #[must_use]
     pub fn start(&self) -> u16 {

@@ -1,6 +1,7 @@
 //! Reading back what is there.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::scan::{self, Entry};
@@ -26,6 +27,26 @@ impl FileSequence {
     }
 }
 
+impl FileSequence {
+    /// As [`FileSequence::retrieve`], but whatever is there, gaps and impossible lengths among it.
+    pub(crate) fn retrieve_what_is_there(&self) -> Result<Retrieve> {
+        let state = self.usable_state()?;
+        let start = self.window().start;
+        let mut entries = Vec::new();
+        scan::visit_files(&*self.io, &self.identity.place, &mut |found| match found {
+            scan::Found::Data(entry) => {
+                entries.push(entry);
+                Ok(())
+            }
+            scan::Found::Stranger(_, error) => Err(error),
+        })?;
+        drop(state);
+        entries.sort_by_key(|entry| entry.index.steps_from(start));
+        let (io, identity) = (Arc::clone(&self.io), Arc::clone(&self.identity));
+        Ok(Retrieve { io, identity, options: self.options, entries: entries.into_iter() })
+    }
+}
+
 /// The files of a sequence, opened one after the other.
 pub struct Retrieve {
     io: Arc<dyn Io>,
@@ -34,17 +55,37 @@ pub struct Retrieve {
     entries: std::vec::IntoIter<Entry>,
 }
 
+impl Retrieve {
+    /// Index, path and block shift of the files that are left, in order, without opening any.
+    #[must_use]
+    pub fn left(&self) -> impl DoubleEndedIterator<Item = (u16, &Path, u32)> {
+        self.entries.as_slice().iter().map(|Entry { index, shift, path }| (index.get(), path.as_path(), *shift))
+    }
+
+    fn open(&self, Entry { index, shift, path }: Entry) -> Result<SequenceFile> {
+        let file = BlockFile::open(&*self.io, &path, shift, self.options.create.file)?;
+        Ok(SequenceFile { file, index, identity: Arc::clone(&self.identity) })
+    }
+}
+
 impl Iterator for Retrieve {
     type Item = Result<SequenceFile>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let Entry { index, shift, path } = self.entries.next()?;
-        let opened = BlockFile::open(&*self.io, &path, shift, self.options.create.file);
-        Some(opened.map(|file| SequenceFile { file, index, identity: Arc::clone(&self.identity) }))
+        let entry = self.entries.next()?;
+        Some(self.open(entry))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.entries.size_hint()
+    }
+}
+
+/// From the last file to the first.
+impl DoubleEndedIterator for Retrieve {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        let entry = self.entries.next_back()?;
+        Some(self.open(entry))
     }
 }
 

@@ -1,5 +1,52 @@
 //! The persistent stream: records over a sequence of block files.
 //!
 //! - `layout`: where positions of the stream lie in a file
+//! - `options`: what can be chosen, and its limits
+//! - `log`: the writer: commits, flushes, closing
+//! - `plan`, `frame`: which batches a commit becomes, and the bytes of them that go out in one write
+//! - `writer`: where the stream ends, and the one way of writing there
+//! - `roll`: the next file
+//! - `own`: seals and watermarks, in sectors of their own
+//! - `recover`: opening, step by step; with `head` (is a file in use), `image` (a file in memory), `tail` (where the
+//!   stream ends), `evidence` (whether it ended there), `torn` (what is cut off), `repair` (the writes of all that),
+//!   `salvage` (going on behind damage)
+//! - `report`, `snapshot`: what an open has found; what a reader needs to know
+//!
+//! The protocol, and its fourteen rules that comments refer to by number, are in `docs/design.md`.
 
+mod evidence;
+mod frame;
+mod head;
+mod image;
 pub mod layout;
+mod log;
+mod options;
+mod own;
+mod plan;
+mod recover;
+mod repair;
+mod report;
+mod roll;
+mod salvage;
+mod snapshot;
+mod tail;
+mod torn;
+mod writer;
+
+pub use head::read_file_batch;
+pub use log::{Committed, Log};
+pub use options::{Level, LogOptions, Mode};
+pub use plan::{Pending, PendingKind};
+pub use report::{Gap, Previous, Recovery, Torn};
+pub use snapshot::{FileView, Snapshot};
+pub use writer::Mark;
+
+/// A length in memory as one on disk.
+fn long(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
+}
+
+/// A length on disk as one in memory; what is beyond memory is beyond any slice too.
+fn short(len: u64) -> usize {
+    usize::try_from(len).unwrap_or(usize::MAX)
+}

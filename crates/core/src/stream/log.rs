@@ -1,0 +1,377 @@
+//! The writer of a stream.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::options::{Level, LogOptions};
+use super::plan::{self, Pending, Step};
+use super::recover::{self, Recovered};
+use super::report::Recovery;
+use super::roll::{self, Ahead};
+use super::snapshot::{FileView, Snapshot};
+use super::writer::{Mark, Writer};
+use crate::error::{Error, ErrorKind, Result};
+use crate::io::Io;
+use crate::sequence::{FileSequence, SequenceFile};
+
+/// What a commit has done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The seqs of its records, in their order.
+    pub seqs: Range<u64>,
+    /// Everything in front of it is durable.
+    pub durable: Mark,
+}
+
+/// The one writer of a stream: commits records, goes from file to file, and recovers after a crash. For one thread.
+///
+/// ```
+/// use std::sync::Arc;
+/// use pstream_core::OsIo;
+/// use pstream_core::format::batch::push_record;
+/// use pstream_core::stream::{Level, Log, LogOptions, Pending, PendingKind};
+///
+/// let folder = tempfile::tempdir()?;
+/// let (mut log, recovery) = Log::open(Arc::new(OsIo), folder.path(), LogOptions::new("events"))?;
+/// assert_eq!(recovery.next_seq, 0);
+/// let mut payload = Vec::new();
+/// push_record(b"durable when this returns", &mut payload);
+/// let committed = log.commit(&[Pending { kind: PendingKind::Records, payload: &payload, count: 1 }], Level::Durable)?;
+/// assert_eq!(committed.seqs, 0..1);
+/// log.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Log {
+    io: Arc<dyn Io>,
+    directory: PathBuf,
+    options: LogOptions,
+    state: State,
+    active: Option<Active>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Ready,
+    /// A write or sync has failed, and what it has left is unknown (rule 9).
+    Uncertain,
+    /// What an open has to write did not fit on the disk.
+    Postponed,
+    Closed,
+}
+
+struct Active {
+    sequence: FileSequence,
+    writer: Writer,
+    /// Files that are there and not in use yet.
+    prepared: VecDeque<SequenceFile>,
+    files: Arc<[FileView]>,
+    /// What was written: with a failed write the writer's own end counts for nothing.
+    written: Mark,
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log").field("name", &self.options.name).field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+impl Log {
+    /// Opens the stream in the folder `directory`, which must exist, for writing; recovers it if need be, and begins it
+    /// if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// `PSTREAM_CORRUPT` if it is damaged, with nothing changed; `PSTREAM_UNSUPPORTED` if a later version has written
+    /// it, likewise; `PSTREAM_INVALID_INPUT` for the options; `PSTREAM_LOCKED`; others of opening the sequence and of
+    /// its files.
+    pub fn open(io: Arc<dyn Io>, directory: &Path, options: LogOptions) -> Result<(Self, Recovery)> {
+        options.check()?;
+        let mut log = Self { io, directory: directory.to_owned(), options, state: State::Uncertain, active: None };
+        let report = log.recover_in_place()?;
+        Ok((log, report))
+    }
+
+    /// Closes everything and opens it anew, which is what a failed write or sync demands before the next commit
+    /// (rule 9). Records that were not acknowledged may be there then or not; their seqs are never given twice.
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::open`]; it may be called again.
+    pub fn recover_in_place(&mut self) -> Result<Recovery> {
+        if self.state == State::Closed {
+            return Err(self.closed());
+        }
+        self.state = State::Uncertain;
+        // With it goes the lock, which the open takes again.
+        let before = self.active.take().map(|active| active.writer.time_ms);
+        let Recovered { sequence, mut writer, prepared, files, report } =
+            recover::open(&self.io, &self.directory, &self.options)?;
+        // Time does not go back behind what was written and lost, either.
+        writer.time_ms = writer.time_ms.max(before.unwrap_or_default());
+        self.state = if report.postponed { State::Postponed } else { State::Ready };
+        let written = writer.end();
+        self.active = Some(Active { sequence, writer, prepared, files: files.into(), written });
+        Ok(report)
+    }
+
+    /// Appends the batches, in order. `Level::Durable`: all of it is durable when this returns; `Level::Written`: it
+    /// survives the process. After an error nothing of it is acknowledged; any of its records may be in the stream then,
+    /// from the first on.
+    ///
+    /// # Errors
+    ///
+    /// With nothing written, and the log good for the next commit: `PSTREAM_INVALID_INPUT` for a payload that is not
+    /// `count` records; `PSTREAM_CAPACITY` for a record, or records that belong together, that no file takes;
+    /// `PSTREAM_NO_SPACE` and `PSTREAM_SEQUENCE_TOO_LONG` if a next file is needed and cannot be made.
+    /// After any other one, see [`Log::needs_recovery`].
+    pub fn commit(&mut self, batches: &[Pending<'_>], level: Level) -> Result<Committed> {
+        plan::check(batches, self.options.max_payload()?, self.options.max_record_bytes()?)?;
+        self.make_ready()?;
+        let closed = self.closed();
+        let Some(active) = self.active.as_mut() else { return Err(closed) };
+        let first = active.writer.seq;
+        let planned = active.plan(batches, &self.options);
+        let steps = self.settle_making(planned)?;
+        let Some(active) = self.active.as_mut() else { return Err(closed) };
+        // Rule 13, below.
+        let behind_written = level == Level::Durable && active.writer.unsynced && !steps.is_empty();
+        if let Err(error) = active.write(&*self.io, &steps, level, self.options.aligned) {
+            self.state = State::Uncertain;
+            return Err(error);
+        }
+        active.written = active.writer.end();
+        let committed = Committed { seqs: first..active.writer.seq, durable: active.writer.durable };
+        if behind_written {
+            self.mark();
+        }
+        Ok(committed)
+    }
+
+    /// Makes everything durable that was committed so far.
+    ///
+    /// # Errors
+    ///
+    /// `PSTREAM_SYNC_FAILED` and `PSTREAM_NO_SPACE`: see [`Log::needs_recovery`].
+    pub fn flush(&mut self) -> Result<Mark> {
+        self.make_ready()?;
+        let closed = self.closed();
+        let Some(active) = self.active.as_mut() else { return Err(closed) };
+        if active.writer.unsynced {
+            if let Err(error) = active.writer.sync() {
+                self.state = State::Uncertain;
+                return Err(error);
+            }
+            self.mark();
+        }
+        Ok(self.durable())
+    }
+
+    /// Writes a watermark: of use when the stream has been idle for a while, so that rot in its last sector is told from
+    /// a tear. Flushes first. Does nothing where there may be none, or where one would say nothing new (rule 10).
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::flush`].
+    pub fn watermark(&mut self) -> Result<bool> {
+        self.make_ready()?;
+        let closed = self.closed();
+        let Some(active) = self.active.as_mut() else { return Err(closed) };
+        let marked = active.writer.watermark(&*self.io);
+        match marked {
+            Ok(_) => active.written = active.writer.end(),
+            Err(_) => self.state = State::Uncertain,
+        }
+        marked
+    }
+
+    /// Rule 13: a watermark follows a flush, and a durable commit behind written ones. What was promised is durable
+    /// already, so a failure is for the next commit to hear of.
+    fn mark(&mut self) {
+        drop(self.watermark());
+    }
+
+    /// Makes the next file, if it is not there: so that no commit has to wait for it. Says whether it did.
+    ///
+    /// # Errors
+    ///
+    /// `PSTREAM_NO_SPACE`, `PSTREAM_SEQUENCE_TOO_LONG`: nothing is lost. Others: see [`Log::needs_recovery`].
+    pub fn prepare_next(&mut self) -> Result<bool> {
+        self.make_ready()?;
+        let closed = self.closed();
+        let Some(active) = self.active.as_mut() else { return Err(closed) };
+        if !active.prepared.is_empty() {
+            return Ok(false);
+        }
+        let made = active.ahead(&self.options).make(0);
+        self.settle_making(made).map(|()| true)
+    }
+
+    /// Releases the first file, durably; says whether there was one that is not the last. Each release is durable before
+    /// the next begins (rule 12), and its file is never used again (rule 14).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`FileSequence::release`]. `PSTREAM_SYNC_FAILED`: see [`Log::needs_recovery`].
+    pub fn release_first(&mut self) -> Result<bool> {
+        self.make_ready()?;
+        let closed = self.closed();
+        let Some(active) = self.active.as_mut() else { return Err(closed) };
+        if active.sequence.start() == active.writer.file.index() {
+            return Ok(false);
+        }
+        let released = active.release_first();
+        self.settle_making(released).map(|()| true)
+    }
+
+    /// Closes the stream: makes everything durable and seals it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::flush`], and `PSTREAM_IO` if the lock cannot be given up. Closed it is all the same.
+    pub fn close(&mut self) -> Result<()> {
+        let state = std::mem::replace(&mut self.state, State::Closed);
+        let Some(mut active) = self.active.take() else { return Ok(()) };
+        let sealed = match state {
+            State::Ready => active.writer.seal(&*self.io).map(|_| ()),
+            State::Uncertain if active.written != active.writer.durable => {
+                Err(Error::new(ErrorKind::SyncFailed, "what was written before an earlier error may be lost"))
+            }
+            State::Uncertain | State::Postponed | State::Closed => Ok(()),
+        };
+        sealed.and(active.sequence.close())
+    }
+
+    /// What a reader needs to know; also while the log needs recovery.
+    ///
+    /// # Errors
+    ///
+    /// `PSTREAM_CLOSED` if it is closed, or if a recovery in place has failed.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        let Some(active) = &self.active else { return Err(self.closed()) };
+        Ok(Snapshot {
+            id: active.writer.id(),
+            files: Arc::clone(&active.files),
+            durable: active.writer.durable,
+            written: active.written,
+        })
+    }
+
+    /// Whether a write or sync has failed, so that [`Log::recover_in_place`] must come before the next commit.
+    #[must_use]
+    pub fn needs_recovery(&self) -> bool {
+        self.state == State::Uncertain
+    }
+
+    /// Everything in front of it is durable.
+    #[must_use]
+    pub fn durable(&self) -> Mark {
+        self.active.as_ref().map(|active| active.writer.durable).unwrap_or_default()
+    }
+
+    /// Seq of the record to be appended next.
+    #[must_use]
+    pub fn next_seq(&self) -> u64 {
+        self.active.as_ref().map_or(0, |active| active.written.seq)
+    }
+
+    /// How it was opened.
+    #[must_use]
+    pub fn options(&self) -> &LogOptions {
+        &self.options
+    }
+
+    fn closed(&self) -> Error {
+        Error::new(ErrorKind::Closed, "stream is closed").at_path(&self.directory)
+    }
+
+    fn make_ready(&mut self) -> Result<()> {
+        match self.state {
+            State::Ready => Ok(()),
+            State::Closed => Err(self.closed()),
+            State::Uncertain => {
+                let message = "an earlier write or sync has failed: the stream must be recovered first";
+                Err(Error::new(ErrorKind::SyncFailed, message).at_path(&self.directory))
+            }
+            // The end of the stream is where it was: what was postponed changes nothing of it.
+            State::Postponed => {
+                if !self.recover_in_place()?.postponed {
+                    return Ok(());
+                }
+                let message = "no space for what has to be written before the stream can grow";
+                Err(Error::new(ErrorKind::NoSpace, message).at_path(&self.directory))
+            }
+        }
+    }
+
+    /// A file that could not be made or released for want of space, or because there are too many, is no harm: nothing
+    /// of the stream was touched. After anything else nobody knows which files there are.
+    fn settle_making<T>(&mut self, made: Result<T>) -> Result<T> {
+        if let Err(error) = &made
+            && !matches!(error.kind(), ErrorKind::NoSpace | ErrorKind::SequenceTooLong(..))
+        {
+            self.state = State::Uncertain;
+        }
+        made
+    }
+}
+
+impl Active {
+    fn ahead<'a>(&'a mut self, options: &'a LogOptions) -> Ahead<'a> {
+        let current = self.writer.file.shape().size();
+        Ahead { sequence: &self.sequence, options, prepared: &mut self.prepared, current, planned: 0 }
+    }
+
+    /// Cuts the commit into batches, and makes the files that it takes.
+    fn plan<'a>(&mut self, batches: &[Pending<'a>], options: &LogOptions) -> Result<Vec<Step<'a>>> {
+        let room = roll::room(self.writer.layout, self.writer.at, options.aligned);
+        let mut ahead = self.ahead(options);
+        plan::steps(batches, room, |need| ahead.next(need))
+    }
+
+    fn write(&mut self, io: &dyn Io, steps: &[Step<'_>], level: Level, aligned: bool) -> Result<()> {
+        self.writer.tick(io);
+        let mut runs = steps.split(|step| matches!(step, Step::NextFile)).peekable();
+        let mut first = true;
+        while let Some(run) = runs.next() {
+            if !std::mem::take(&mut first) {
+                self.roll()?;
+            }
+            let at = roll::room(self.writer.layout, self.writer.at, aligned).at;
+            let mut frame = self.writer.frame(at);
+            for step in run {
+                if let Step::Write(part) = step {
+                    self.writer.push(&mut frame, part)?;
+                }
+            }
+            if run.is_empty() {
+                continue;
+            }
+            // What another file follows is synced before that enters use.
+            let level = if runs.peek().is_some() { Level::Written } else { level };
+            self.writer.write(&frame, level)?;
+        }
+        Ok(())
+    }
+
+    fn roll(&mut self) -> Result<()> {
+        let Some(next) = self.prepared.pop_front() else {
+            return Err(Error::new(ErrorKind::Io, "internal error: no file was planned for"));
+        };
+        let mut view = recover::view((next.index(), next.path(), next.shape().block_shift()));
+        self.writer.roll(next)?;
+        view.start = Some(self.writer.start);
+        self.files = self.files.iter().cloned().chain([view]).collect();
+        Ok(())
+    }
+
+    fn release_first(&mut self) -> Result<()> {
+        let Some(first) = self.sequence.retrieve()?.next() else { return Ok(()) };
+        let first = first?;
+        self.sequence.release(&first)?;
+        self.files = self.files.iter().filter(|file| file.index() != first.index()).cloned().collect();
+        Ok(())
+    }
+}

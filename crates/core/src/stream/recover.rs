@@ -1,0 +1,304 @@
+//! Opening a stream, step by step as in the design's pseudo-code. Nothing is written before it is clear that nothing is
+//! damaged.
+
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::head::{Head, is_merely_prepared, unsupported};
+use super::image::Image;
+use super::layout::Layout;
+use super::options::{LEAST_BLOCKS_EVER, LogOptions, MOST_FILE_SIZE, Mode};
+use super::repair::Repair;
+use super::report::{Previous, Recovery};
+use super::snapshot::FileView;
+use super::tail::{Chain, Tail};
+use super::writer::{Mark, Writer, now_ms};
+use super::{roll, salvage};
+use crate::error::{Damage, Error, ErrorKind, Result};
+use crate::file::{BlockFile, Evicted, Shape};
+use crate::format::batch::Kind;
+use crate::format::file_batch::{FileBatch, Stamp};
+use crate::format::{Decoded, StreamId};
+use crate::io::Io;
+use crate::sequence::{FileSequence, Retrieve, SequenceFile};
+
+/// An open stream.
+#[derive(Debug)]
+pub(super) struct Recovered {
+    pub(super) sequence: FileSequence,
+    pub(super) writer: Writer,
+    pub(super) prepared: VecDeque<SequenceFile>,
+    pub(super) files: Vec<FileView>,
+    pub(super) report: Recovery,
+}
+
+/// Opens the stream. On any error but no-space everything is closed and begun again from the top: what a failed sync has
+/// left in the cache must be evicted before it is read.
+pub(super) fn open(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions) -> Result<Recovered> {
+    const ATTEMPTS: u32 = 3;
+    let mut attempt = 1_u32;
+    loop {
+        let again = |error: &Error| {
+            matches!(error.kind(), ErrorKind::SyncFailed | ErrorKind::Io | ErrorKind::WriteZero) && attempt < ATTEMPTS
+        };
+        match open_once(io, directory, options) {
+            Err(error) if again(&error) => attempt = attempt.saturating_add(1),
+            Err(error) if is_damage(&error) && options.recovery == Mode::Salvage => {
+                match salvage::open(io, directory, options, error) {
+                    Err(error) if again(&error) => attempt = attempt.saturating_add(1),
+                    done => return done,
+                }
+            }
+            done => return done,
+        }
+    }
+}
+
+fn is_damage(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Corrupt(_))
+}
+
+/// The sequence, locked, its folder synced.
+pub(super) fn open_sequence(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions) -> Result<FileSequence> {
+    let shape = Shape::new(options.blocks_of(options.file_size), options.block_shift())?;
+    FileSequence::open(Arc::clone(io), directory, &options.name, shape, options.sequence)
+}
+
+fn open_once(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions) -> Result<Recovered> {
+    // lock; sync dir; indexes contiguous, else CORRUPT
+    let sequence = open_sequence(io, directory, options)?;
+    let mut files = sequence.retrieve().map_err(broken)?;
+    let views: Vec<FileView> = files.left().map(view).collect();
+    let mut prepared = VecDeque::new();
+    // for f from highest to lowest
+    while let Some(file) = files.next_back() {
+        let file = file?;
+        let certain = is_evicted(&file)?;
+        if let Some(head) = Head::read(&file, file.index())? {
+            let current = Current { file, head, certain };
+            return resume(io, options, sequence, current, Around { files, views, prepared });
+        }
+        // anything but zeros outside its file-batch sectors: CORRUPT
+        if file.shape().block_count() < LEAST_BLOCKS_EVER || !is_merely_prepared(&file)? {
+            return Err(corrupt(&file, "holds something, but not what a file of a stream begins with"));
+        }
+        prepared.push_front(file);
+    }
+    // if none in use
+    create(io, options, sequence, prepared)
+}
+
+/// A gap among the files of a stream, or a file of a length that none has, is damage to the stream.
+fn broken(error: Error) -> Error {
+    if !matches!(error.kind(), ErrorKind::SequenceBroken | ErrorKind::InvalidFile) {
+        return error;
+    }
+    let message = format!("stream is damaged: {error}");
+    let damaged = Error::new(ErrorKind::Corrupt(Damage::default()), message);
+    match error.path() {
+        Some(path) => damaged.at_path(path),
+        None => damaged,
+    }
+}
+
+pub(super) fn view((index, path, block_shift): (u16, &Path, u32)) -> FileView {
+    FileView { index, path: path.to_owned(), block_shift, start: None }
+}
+
+/// Rule 2: sync, evict, check that it is evicted, then read. The sync, and a first eviction, come with opening a block
+/// file. Whether what is read from now on is what the disk has.
+pub(super) fn is_evicted(file: &BlockFile) -> Result<bool> {
+    Ok(file.evict(&(0..file.shape().size()))? == Evicted::Done)
+}
+
+pub(super) fn corrupt(file: &BlockFile, what: &str) -> Error {
+    let message = format!("stream is damaged: '{}' {what}", file.path().display());
+    Error::new(ErrorKind::Corrupt(Damage::default()), message).at_path(file.path())
+}
+
+/// if none in use: first index not 1: CORRUPT; new stream id; write both copies; sync; done
+fn create(
+    io: &Arc<dyn Io>,
+    options: &LogOptions,
+    sequence: FileSequence,
+    mut prepared: VecDeque<SequenceFile>,
+) -> Result<Recovered> {
+    let first = match prepared.pop_front() {
+        Some(first) if first.index() == 1 => first,
+        Some(first) => return Err(corrupt(&first, "is not in use, and neither is any other file, yet some were released")),
+        None => sequence.alloc(Some(options.blocks_of(options.first_size())))?,
+    };
+    let (block_shift, block_count) = (first.shape().block_shift(), first.shape().block_count());
+    let start =
+        FileBatch { id: new_id(&**io), index: first.index(), block_shift, block_count, position: 0, seq: 0, before: 0 };
+    let mut files = vec![view((first.index(), first.path(), block_shift))];
+    let writer = roll::enter(first, start, Stamp { time_ms: now_ms(&**io), epoch: 1 })?;
+    know(&mut files, &start);
+    let report = Recovery {
+        previous: Previous::New,
+        oldest_seq: Some(0),
+        next_seq: 0,
+        torn: None,
+        gaps: Vec::new(),
+        postponed: false,
+        leftovers: super::long(prepared.len()),
+    };
+    Ok(Recovered { sequence, writer, prepared, files, report })
+}
+
+/// A random number, never zero.
+fn new_id(io: &dyn Io) -> StreamId {
+    loop {
+        // The keys are random by the operating system, once for each thread, and differ from one to the next.
+        let mut hasher = RandomState::new().build_hasher();
+        hasher.write_u64(now_ms(io));
+        hasher.write_u32(io.identity().pid);
+        if let Some(id) = StreamId::new(hasher.finish()) {
+            return id;
+        }
+    }
+}
+
+/// Notes what a file says of itself.
+pub(super) fn know(files: &mut [FileView], start: &FileBatch) {
+    for file in files.iter_mut().filter(|file| file.index == start.index) {
+        file.start = Some(*start);
+    }
+}
+
+/// The last file in use.
+pub(super) struct Current {
+    pub(super) file: SequenceFile,
+    pub(super) head: Head,
+    pub(super) certain: bool,
+}
+
+/// What lies in front of it and behind it.
+pub(super) struct Around {
+    pub(super) files: Retrieve,
+    pub(super) views: Vec<FileView>,
+    pub(super) prepared: VecDeque<SequenceFile>,
+}
+
+/// Finds the end of the stream in its last file, and whether it really ended there. Reads only.
+pub(super) fn examine(file: &BlockFile, head: &Head) -> Result<(Image, Tail)> {
+    let shape = file.shape();
+    // length of N differs from its file batch: CORRUPT
+    let start = &head.start;
+    if (start.block_shift, start.block_count) != (shape.block_shift(), shape.block_count()) {
+        return Err(corrupt(file, "has another length than it was made with"));
+    }
+    if shape.size() > MOST_FILE_SIZE {
+        return Err(corrupt(file, "is longer than any file of a stream"));
+    }
+    let layout = Layout::new(shape);
+    let image = Image::read(file, layout)?;
+    let chain = Chain::new(&image, head);
+    // known magic with a newer format version anywhere: UNSUPPORTED, before any write
+    for block in 0..shape.block_count() {
+        if let Decoded::Newer(version) = chain.block(block) {
+            return Err(unsupported(file, version));
+        }
+    }
+    // b = by binary search …; walk; P = where the walk ends, at least D0
+    let tail = chain.tail(head, shape.block_count());
+    for at in [tail.at, layout.next_own(tail.at)] {
+        if let Decoded::Newer(version) = chain.header_at(at) {
+            return Err(unsupported(file, version));
+        }
+    }
+    let end = start.position.saturating_add(tail.at);
+    let damaged = |durable: u64, to_seq: Option<u64>| {
+        let what = format!("ends at position {end}, but was durable up to {durable}");
+        let (from_seq, block) = (Some(tail.seq), layout.block_of(tail.at).0);
+        let message = format!("stream is damaged: '{}' {what}", file.path().display());
+        Error::new(ErrorKind::Corrupt(Damage { from_seq, to_seq }), message)
+            .at_path(file.path())
+            .at_block(block)
+            .at_position(end)
+            .at_seq(tail.seq)
+    };
+    // if P < U: CORRUPT
+    if end < tail.needed {
+        return Err(damaged(tail.needed, None));
+    }
+    // for every 8-byte offset from P to the end of the file: a valid header … with durable_upto > P: CORRUPT
+    if let Some(header) = chain.evidence_against(tail.at) {
+        return Err(damaged(header.durable_upto, Some(header.seq)));
+    }
+    Ok((image, tail))
+}
+
+/// Goes on where the stream ends.
+pub(super) fn resume(
+    io: &Arc<dyn Io>,
+    options: &LogOptions,
+    sequence: FileSequence,
+    current: Current,
+    around: Around,
+) -> Result<Recovered> {
+    let Current { file, head, certain } = current;
+    let Around { mut files, mut views, prepared } = around;
+    let (image, tail) = examine(&file, &head)?;
+    let oldest_seq = oldest(&mut files, &head);
+    views.truncate(views.len().saturating_sub(prepared.len()));
+    know(&mut views, &head.start);
+    let durable = Mark { position: head.start.position.saturating_add(tail.at), seq: tail.seq };
+    let mut writer = Writer {
+        layout: image.layout(),
+        start: head.start,
+        at: tail.at,
+        seq: tail.seq,
+        previous: tail.previous,
+        last: tail.last,
+        durable,
+        unsynced: false,
+        epoch: tail.epoch.saturating_add(1),
+        time_ms: tail.time_ms,
+        file,
+    };
+    let meta = sequence.meta();
+    let repair = Repair { io: &**io, meta: &meta, options, head: &head, image: &image, tail: &tail, certain };
+    // Where it cannot be made certain what the disk has, nothing is shown.
+    repair.make_certain(&writer)?;
+    let mut torn = repair.torn(&writer);
+    let closed = tail.last == Kind::Seal && torn.is_none();
+    let done = write(&repair, &mut writer, &mut torn);
+    let postponed = match done {
+        Ok(()) => false,
+        // No space for any write of recovery: open readable, postpone.
+        Err(error) if *error.kind() == ErrorKind::NoSpace => true,
+        Err(error) => return Err(error),
+    };
+    let report = Recovery {
+        previous: if closed { Previous::Closed } else { Previous::Crashed },
+        oldest_seq,
+        next_seq: tail.seq,
+        torn,
+        gaps: Vec::new(),
+        postponed,
+        leftovers: super::long(prepared.len()),
+    };
+    Ok(Recovered { sequence, writer, prepared, files: views, report })
+}
+
+fn write(repair: &Repair<'_>, writer: &mut Writer, torn: &mut Option<super::report::Torn>) -> Result<()> {
+    // save what is not zero; zero from P (aligned commits: from the next own sector); sync
+    repair.cut_off(writer, torn.as_mut())?;
+    // write a missing file-batch copy only; sync
+    repair.restore_copies(writer)?;
+    // watermark with durable_upto = P in a sector of its own; sync (rule 13)
+    writer.watermark(repair.io)?;
+    Ok(())
+}
+
+/// The first record: what the first file says of itself. Damage to a file that was left long ago does not keep anybody
+/// from appending.
+fn oldest(files: &mut Retrieve, head: &Head) -> Option<u64> {
+    match files.next() {
+        None => Some(head.start.seq),
+        Some(file) => file.and_then(|file| Head::read(&file, file.index())).ok()?.map(|head| head.start.seq),
+    }
+}

@@ -1,0 +1,125 @@
+//! From one file to the next.
+
+use std::collections::VecDeque;
+
+use super::layout::{FILE_BATCH, Layout};
+use super::options::LogOptions;
+use super::plan::Room;
+use super::writer::{Mark, Writer};
+use crate::error::Result;
+use crate::format::batch::Kind;
+use crate::format::file_batch::{FileBatch, Stamp};
+use crate::io::Durability;
+use crate::sequence::{FileSequence, SequenceFile};
+
+use super::frame::Frame;
+
+/// Lets a file enter use, by a synced commit of its own: the file batch twice, each copy in a sector of its own
+/// (rule 4). Everything in front of the file is durable, which is the caller's to see to.
+pub(super) fn enter(file: SequenceFile, start: FileBatch, stamp: Stamp) -> Result<Writer> {
+    let layout = Layout::new(file.shape());
+    let headers = start.headers(stamp, layout.second_copy());
+    let payload = start.payload();
+    let [_, second] = &headers;
+    for (header, at) in headers.iter().zip([0, layout.second_copy()]) {
+        let mut frame = Frame::new(start.id, layout, start.position, at);
+        // To the end of the sector: a crash may have left the bytes of an earlier attempt there.
+        let end = layout.next_own(at.saturating_add(FILE_BATCH)).min(layout.capacity());
+        frame.push_padded(header, &payload, end);
+        file.write_at(frame.offset(), &frame.slices(), Durability::Cached)?;
+    }
+    file.sync()?;
+    let at = layout.first_batch();
+    let durable = Mark { position: start.position.saturating_add(at), seq: start.seq };
+    Ok(Writer {
+        file,
+        layout,
+        start,
+        at,
+        seq: start.seq,
+        previous: second.checksum(start.id),
+        last: Kind::File,
+        durable,
+        unsynced: false,
+        epoch: stamp.epoch,
+        time_ms: stamp.time_ms,
+    })
+}
+
+impl Writer {
+    /// What the file behind this one will say of itself.
+    fn next_start(&self, file: &SequenceFile) -> FileBatch {
+        FileBatch {
+            id: self.id(),
+            index: file.index(),
+            block_shift: file.shape().block_shift(),
+            block_count: file.shape().block_count(),
+            position: self.end().position,
+            seq: self.seq,
+            before: self.previous,
+        }
+    }
+
+    /// Goes on in `next`.
+    pub(super) fn roll(&mut self, next: SequenceFile) -> Result<()> {
+        // Rule 4: a file in use proves all that came before it.
+        if self.unsynced {
+            self.sync()?;
+        }
+        let start = self.next_start(&next);
+        let stamp = Stamp { time_ms: self.time_ms, epoch: self.epoch };
+        let full = std::mem::replace(self, enter(next, start, stamp)?);
+        // Nobody writes to it any more; who reads it reads it from the disk. A hint.
+        drop(full.file.evict(&(0..full.file.shape().size())));
+        Ok(())
+    }
+}
+
+/// The files that were made ahead of time, as a plan for a commit goes through them.
+pub(super) struct Ahead<'a> {
+    pub(super) sequence: &'a FileSequence,
+    pub(super) options: &'a LogOptions,
+    pub(super) prepared: &'a mut VecDeque<SequenceFile>,
+    /// Bytes of the file in use.
+    pub(super) current: u64,
+    /// So many of the prepared ones are planned for already.
+    pub(super) planned: usize,
+}
+
+impl Ahead<'_> {
+    /// The room in the next file, which is made if it is not there, large enough for a payload of `need` bytes. One that
+    /// was prepared enters use whether it is large enough or not.
+    pub(super) fn next(&mut self, need: u64) -> Result<Room> {
+        if self.prepared.len() <= self.planned {
+            self.make(need)?;
+        }
+        let layout = self.prepared.get(self.planned).map(|file| Layout::new(file.shape()));
+        let layout = layout.map_or_else(|| self.options.layout_of(self.options.file_size), Ok)?;
+        self.planned = self.planned.saturating_add(1);
+        Ok(room(layout, layout.first_batch(), self.options.aligned))
+    }
+
+    /// Makes a file of twice the size of the last one, or of as much more as it takes, up to the full size.
+    pub(super) fn make(&mut self, need: u64) -> Result<()> {
+        let options = self.options;
+        let last = self.prepared.back().map_or(self.current, |file| file.shape().size());
+        let mut size = last.max(options.first_size().div_ceil(2)).saturating_mul(2).min(options.file_size);
+        while size < options.file_size && options.layout_of(size)?.max_payload(options.aligned) < need {
+            size = size.saturating_mul(2).min(options.file_size);
+        }
+        let file = self.sequence.alloc(Some(options.blocks_of(size)))?;
+        self.prepared.push_back(file);
+        Ok(())
+    }
+}
+
+/// The room behind offset `at` for a commit that begins there.
+pub(super) fn room(layout: Layout, at: u64, aligned: bool) -> Room {
+    Room { layout, at: if aligned { layout.next_own(at) } else { at } }
+}
+
+impl std::fmt::Debug for Ahead<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ahead").field("prepared", self.prepared).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,127 @@
+//! Where the stream ends, and the one way of writing there.
+
+use super::frame::Frame;
+use super::layout::Layout;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::StreamId;
+use crate::format::batch::{BatchHeader, Kind};
+use crate::format::file_batch::FileBatch;
+use crate::io::{Durability, Io, MAX_BUFFERS};
+use crate::sequence::SequenceFile;
+
+use super::Level;
+use super::plan::Part;
+
+/// A place between two batches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// In bytes from the start of the stream.
+    pub position: u64,
+    /// Of the next record.
+    pub seq: u64,
+}
+
+/// The file in use and the end of the stream in it.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) file: SequenceFile,
+    pub(super) layout: Layout,
+    /// What the file says of itself.
+    pub(super) start: FileBatch,
+    /// Offset behind the last batch, in the file's data.
+    pub(super) at: u64,
+    /// Of the next record.
+    pub(super) seq: u64,
+    /// Checksum of the last batch.
+    pub(super) previous: u32,
+    /// What kind of batch the last one is.
+    pub(super) last: Kind,
+    /// Everything in front of this is durable. Never padding: the end of a batch (rule 6).
+    pub(super) durable: Mark,
+    /// Something of the file was written and not synced since.
+    pub(super) unsynced: bool,
+    pub(super) epoch: u32,
+    /// Of the last batch.
+    pub(super) time_ms: u64,
+}
+
+/// Wall clock in ms since 1970.
+pub(super) fn now_ms(io: &dyn Io) -> u64 {
+    let since = io.now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Writer {
+    pub(super) fn id(&self) -> StreamId {
+        self.start.id
+    }
+
+    /// The end of the stream.
+    pub(super) fn end(&self) -> Mark {
+        Mark { position: self.start.position.saturating_add(self.at), seq: self.seq }
+    }
+
+    /// Notes the time; it never decreases.
+    pub(super) fn tick(&mut self, io: &dyn Io) {
+        self.time_ms = self.time_ms.max(now_ms(io));
+    }
+
+    /// An empty frame at offset `at`.
+    pub(super) fn frame<'a>(&self, at: u64) -> Frame<'a> {
+        Frame::new(self.id(), self.layout, self.start.position, at)
+    }
+
+    /// Adds a batch to the frame, and moves the end of the stream behind it.
+    pub(super) fn push<'a>(&mut self, frame: &mut Frame<'a>, part: &Part<'a>) -> Result<()> {
+        let payload_len = u32::try_from(part.payload.len())
+            .map_err(|_| Error::new(ErrorKind::Capacity, "a batch takes at most 4 GiB"))?;
+        let header = BatchHeader {
+            position: self.start.position.saturating_add(frame.at()),
+            seq: self.seq,
+            // What a sync that has returned covered, and no more (rule 3).
+            durable_upto: self.durable.position,
+            time_ms: self.time_ms,
+            count: part.count,
+            payload_len,
+            payload_checksum: self.id().checksum(part.payload),
+            epoch: self.epoch,
+            previous: self.previous,
+            kind: part.kind,
+        };
+        frame.push(&header, part.payload);
+        self.at = frame.at();
+        self.seq = header.next_seq();
+        self.previous = header.checksum(self.id());
+        self.last = part.kind;
+        Ok(())
+    }
+
+    /// Writes the frame. After an error any part of it may be there.
+    pub(super) fn write(&mut self, frame: &Frame<'_>, level: Level) -> Result<()> {
+        let durability = match level {
+            // A synced write covers its own range only (rule 3), and is one only if one call can take it.
+            Level::Durable if !self.unsynced && frame.len() <= MAX_BUFFERS => Durability::Synced,
+            Level::Durable | Level::Written => Durability::Cached,
+        };
+        self.file.write_at(frame.offset(), &frame.slices(), durability)?;
+        match (level, durability) {
+            (Level::Durable, Durability::Synced) => {
+                self.durable = self.end();
+                Ok(())
+            }
+            (Level::Durable, Durability::Cached) => self.sync(),
+            (Level::Written, _) => {
+                self.unsynced = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes everything in the file durable.
+    pub(super) fn sync(&mut self) -> Result<()> {
+        self.file.sync()?;
+        self.unsynced = false;
+        self.durable = self.end();
+        Ok(())
+    }
+}

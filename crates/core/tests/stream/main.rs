@@ -1,0 +1,30 @@
+//! The log engine of a stream on the simulated disk: the fourteen rules of its protocol, every call stopped and failed,
+//! every bit of a small stream, and random programs against an oracle.
+//!
+//! A failing test prints how to repeat it: the call that was hit and the cut, or the seed of the program.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::print_stdout,
+    missing_docs,
+    unreachable_pub,
+    reason = "tests say what they expect by panicking"
+)]
+
+mod basics;
+mod bytes;
+mod crashes;
+mod harness;
+mod model;
+mod oracle;
+mod program;
+mod reader;
+mod rules;
+mod salvage;
+mod space;

@@ -90,7 +90,9 @@ impl LogOptions {
             return refuse(format!("file size must be from 1 MiB to 2 GiB, not {file_size}"));
         }
         if !whole(file_size) || self.blocks_of(file_size) < blocks {
-            return refuse(format!("file size must be a whole number of blocks, {blocks} or more, not {file_size} bytes"));
+            return refuse(format!(
+                "file size must be a whole number of blocks, {blocks} or more, not {file_size} bytes"
+            ));
         }
         let first = self.first_size();
         if !whole(first) || self.blocks_of(first) < LEAST_BLOCKS_EVER || first > file_size {
@@ -103,7 +105,8 @@ impl LogOptions {
     }
 
     pub(super) fn first_size(&self) -> u64 {
-        self.first_file_size.unwrap_or(FIRST_FILE_SIZE.max(self.block_size.saturating_mul(LEAST_BLOCKS_EVER)))
+        self.first_file_size
+            .unwrap_or(FIRST_FILE_SIZE.max(self.block_size.saturating_mul(LEAST_BLOCKS_EVER)))
             .min(self.file_size)
     }
 

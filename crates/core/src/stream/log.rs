@@ -209,6 +209,14 @@ impl Log {
         self.settle_making(made).map(|()| true)
     }
 
+    /// Whether it is time to make the next file: the last one is half full, and none is there.
+    #[must_use]
+    pub fn wants_next(&self) -> bool {
+        let half = |active: &Active| active.writer.at >= active.writer.layout.capacity() / 2;
+        self.state == State::Ready
+            && self.active.as_ref().is_some_and(|active| active.prepared.is_empty() && half(active))
+    }
+
     /// Releases the first file, durably; says whether there was one that is not the last. Each release is durable before
     /// the next begins (rule 12), and its file is never used again (rule 14).
     ///

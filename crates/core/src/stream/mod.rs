@@ -3,6 +3,7 @@
 //! - `layout`: where positions of the stream lie in a file
 //! - `options`: what can be chosen, and its limits
 //! - `log`: the writer: commits, flushes, closing
+//! - `group`, `group_thread`: group commit, by a thread of its own
 //! - `plan`, `frame`: which batches a commit becomes, and the bytes of them that go out in one write
 //! - `writer`: where the stream ends, and the one way of writing there
 //! - `roll`: the next file
@@ -16,6 +17,8 @@
 
 mod evidence;
 mod frame;
+mod group;
+mod group_thread;
 mod head;
 mod image;
 pub mod layout;
@@ -33,6 +36,7 @@ mod tail;
 mod torn;
 mod writer;
 
+pub use group::{Append, Group, GroupOptions, Listener, Payload, Refused, Settled};
 pub use head::read_file_batch;
 pub use log::{Committed, Log};
 pub use options::{Level, LogOptions, Mode};

@@ -1,0 +1,268 @@
+//! Group commit: one thread a stream takes everything that waits, commits it as one, and tells a listener.
+//!
+//! While one commit is on its way to the disk the next one fills, so that throughput grows with the number of appends
+//! in flight while the latency of one stays that of one synced write. A lone append waits for no timer, unless
+//! [`GroupOptions::commit_delay`] asks for it. What is in order when it is handed over is in order on disk.
+
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::group_thread;
+use super::log::Log;
+use super::options::Level;
+use super::plan::PendingKind;
+use super::snapshot::Snapshot;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The bytes of an append: records one behind the other, each a LEB128 length and its bytes. They must not change until
+/// they are dropped, which is when their commit has settled.
+pub trait Payload: Send {
+    /// The records.
+    fn bytes(&self) -> &[u8];
+}
+
+impl Payload for Vec<u8> {
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+}
+
+/// Records that are handed over to be committed.
+pub struct Append {
+    /// Whether a crash may keep some of them.
+    pub kind: PendingKind,
+    /// The records.
+    pub payload: Box<dyn Payload>,
+    /// How many there are.
+    pub count: u32,
+    /// When they are good.
+    pub level: Level,
+}
+
+impl fmt::Debug for Append {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Append").field("kind", &self.kind).field("count", &self.count).finish_non_exhaustive()
+    }
+}
+
+/// What became of a run of tickets: each hand-over, a flush among them, has the next one.
+#[derive(Clone, Debug)]
+pub enum Settled {
+    /// All of them are as good as they asked for.
+    Committed {
+        /// The first ticket, and one past the last.
+        tickets: std::ops::Range<u64>,
+        /// Seq of the first record of the first ticket; the records follow each other in the order of the tickets.
+        first_seq: u64,
+        /// Everything below this seq is durable.
+        durable_seq: u64,
+    },
+    /// None of them is acknowledged: any of the records, from the first on, may be in the stream or not.
+    Failed {
+        /// The first ticket, and one past the last.
+        tickets: std::ops::Range<u64>,
+        /// Why.
+        error: Arc<Error>,
+    },
+}
+
+/// Who is told what becomes of hand-overs, on the commit thread, in the order of the tickets. Must not block.
+pub trait Listener: Send {
+    /// Called once for every commit, whatever its size.
+    fn settled(&self, settled: Settled);
+}
+
+impl<F: Fn(Settled) + Send> Listener for F {
+    fn settled(&self, settled: Settled) {
+        self(settled);
+    }
+}
+
+/// How commits are grouped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupOptions {
+    /// So many bytes may wait; a hand-over beyond is refused, unless nothing else waits. Default: 16 MiB.
+    pub max_pending_bytes: u64,
+    /// Wait this long for more before a commit. Default: zero.
+    pub commit_delay: Duration,
+    /// Records of [`Level::Written`] are durable after this time at the latest. Default: 1 s.
+    pub sync_interval: Duration,
+}
+
+impl Default for GroupOptions {
+    fn default() -> Self {
+        let sync_interval = Duration::from_secs(1);
+        Self { max_pending_bytes: 16 << 20, commit_delay: Duration::ZERO, sync_interval }
+    }
+}
+
+/// Why a hand-over was not taken. Nothing of it was.
+#[derive(Debug)]
+pub enum Refused {
+    /// Too much waits already.
+    Full(Append),
+    /// It can never be committed, or the stream is closed.
+    Never(Error),
+}
+
+/// What an append costs beside its bytes, so that empty ones are bounded too.
+pub(super) const OVERHEAD: u64 = 64;
+
+/// A stream that is committed to by its own thread. Dropping it commits what waits and closes the stream.
+pub struct Group {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<Result<()>>>>,
+    max_record_bytes: u64,
+}
+
+pub(super) struct Shared {
+    pub(super) queue: Mutex<Queue>,
+    /// Something to do for the commit thread.
+    pub(super) wake: Condvar,
+    pub(super) options: GroupOptions,
+    snapshot: Mutex<Snapshot>,
+}
+
+#[derive(Default)]
+pub(super) struct Queue {
+    pub(super) waiting: Vec<Waiting>,
+    /// Bytes of all that is waiting or being committed.
+    pub(super) pending_bytes: u64,
+    /// When the first of those waiting came.
+    pub(super) since: Option<Instant>,
+    pub(super) next_ticket: u64,
+    pub(super) closing: bool,
+}
+
+pub(super) struct Waiting {
+    pub(super) ticket: u64,
+    pub(super) what: What,
+}
+
+pub(super) enum What {
+    Append(Append),
+    Flush,
+}
+
+impl fmt::Debug for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Group").finish_non_exhaustive()
+    }
+}
+
+impl Group {
+    /// Starts the commit thread of an open log.
+    ///
+    /// # Errors
+    ///
+    /// `PSTREAM_IO` if there can be no thread; `PSTREAM_CLOSED` if the log is closed.
+    pub fn start(log: Log, options: GroupOptions, listener: Box<dyn Listener>) -> Result<Self> {
+        let max_record_bytes = log.options().max_record_bytes()?;
+        let snapshot = Mutex::new(log.snapshot()?);
+        let shared = Arc::new(Shared { queue: Mutex::default(), wake: Condvar::new(), options, snapshot });
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("pstream-commit".to_owned())
+            .spawn(move || group_thread::run(log, &theirs, &*listener))
+            .map_err(|error| Error::new(ErrorKind::Io, format!("cannot start the commit thread: {error}")))?;
+        Ok(Self { shared, thread: Mutex::new(Some(thread)), max_record_bytes })
+    }
+
+    /// Hands records over; returns their ticket. Takes a mutex and a notification, and never waits for the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::Full`] beyond [`GroupOptions::max_pending_bytes`]; [`Refused::Never`] with `PSTREAM_CAPACITY` for more
+    /// than a file can hold, and with `PSTREAM_CLOSED`.
+    pub fn append(&self, append: Append) -> std::result::Result<u64, Refused> {
+        let len = super::long(append.payload.bytes().len());
+        if append.count <= 1 && len > self.max_record_bytes.saturating_add(OVERHEAD) {
+            let message = format!("a record of {len} bytes does not fit: maxRecordBytes is {}", self.max_record_bytes);
+            return Err(Refused::Never(Error::new(ErrorKind::Capacity, message)));
+        }
+        let cost = len.saturating_add(OVERHEAD);
+        let mut queue = self.shared.queue();
+        if queue.closing {
+            return Err(Refused::Never(closed()));
+        }
+        let pending = queue.pending_bytes.saturating_add(cost);
+        if queue.pending_bytes > 0 && pending > self.shared.options.max_pending_bytes {
+            return Err(Refused::Full(append));
+        }
+        queue.pending_bytes = pending;
+        Ok(self.push(&mut queue, What::Append(append)))
+    }
+
+    /// Asks for everything handed over so far to be durable; returns the ticket that says so.
+    ///
+    /// # Errors
+    ///
+    /// `PSTREAM_CLOSED`.
+    pub fn flush(&self) -> Result<u64> {
+        let mut queue = self.shared.queue();
+        if queue.closing {
+            return Err(closed());
+        }
+        Ok(self.push(&mut queue, What::Flush))
+    }
+
+    fn push(&self, queue: &mut Queue, what: What) -> u64 {
+        let ticket = queue.next_ticket;
+        queue.next_ticket = ticket.saturating_add(1);
+        queue.since.get_or_insert_with(Instant::now);
+        queue.waiting.push(Waiting { ticket, what });
+        self.shared.wake.notify_one();
+        ticket
+    }
+
+    /// Bytes that wait or are being committed.
+    #[must_use]
+    pub fn pending_bytes(&self) -> u64 {
+        self.shared.queue().pending_bytes
+    }
+
+    /// What can be read: as of the last commit.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.shared.snapshot.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Commits what waits, seals the stream and ends its thread; waits for all that. May be called again, from any
+    /// thread.
+    ///
+    /// # Errors
+    ///
+    /// Those of closing a log.
+    pub fn close(&self) -> Result<()> {
+        self.shared.queue().closing = true;
+        self.shared.wake.notify_one();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(thread) = thread else { return Ok(()) };
+        let died = |_| Err(Error::new(ErrorKind::Io, "internal error: the commit thread has died"));
+        thread.join().unwrap_or_else(died)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Whoever wants to know of errors has called `close`.
+        drop(self.close());
+    }
+}
+
+impl Shared {
+    pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
+        // Every change under this lock is whole.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn publish(&self, snapshot: Snapshot) {
+        *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "stream is closed")
+}

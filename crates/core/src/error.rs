@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -55,6 +56,10 @@ pub enum ErrorKind {
     Locked(Option<Holder>),
     /// The file or sequence has been closed.
     Closed,
+    /// Bytes on disk are not what was stored.
+    Corrupt,
+    /// The record was released: this is the oldest one that is left.
+    Trimmed(u64),
     /// The file system or platform cannot do what was asked for.
     Unsupported,
 }
@@ -136,6 +141,8 @@ impl ErrorKind {
             Self::SequenceUnrecognized => "PSTREAM_SEQUENCE_UNRECOGNIZED",
             Self::Locked(_) => "PSTREAM_LOCKED",
             Self::Closed => "PSTREAM_CLOSED",
+            Self::Corrupt => "PSTREAM_CORRUPT",
+            Self::Trimmed(_) => "PSTREAM_TRIMMED",
             Self::Unsupported => "PSTREAM_UNSUPPORTED",
         }
     }
@@ -151,6 +158,8 @@ struct Inner {
     message: Cow<'static, str>,
     path: Option<PathBuf>,
     block: Option<u64>,
+    position: Option<u64>,
+    seqs: Option<Range<u64>>,
     syscall: Option<&'static str>,
     source: Option<io::Error>,
 }
@@ -159,7 +168,9 @@ impl Error {
     /// An error of `kind` that says `message`.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), path: None, block: None, syscall: None, source: None }))
+        let message = message.into();
+        let (path, block, position, seqs, syscall, source) = (None, None, None, None, None, None);
+        Self(Box::new(Inner { kind, message, path, block, position, seqs, syscall, source }))
     }
 
     /// The operating system's `source`, met in `syscall` on `path`; its kind follows from the errno.
@@ -199,6 +210,20 @@ impl Error {
         self
     }
 
+    /// The same error with the position in the stream that it is about.
+    #[must_use]
+    pub fn at_position(mut self, position: u64) -> Self {
+        self.0.position = Some(position);
+        self
+    }
+
+    /// The same error with the seqs of the records that it affects.
+    #[must_use]
+    pub fn at_seqs(mut self, seqs: Range<u64>) -> Self {
+        self.0.seqs = Some(seqs);
+        self
+    }
+
     fn caused_by(mut self, syscall: &'static str, source: io::Error) -> Self {
         self.0.syscall = Some(syscall);
         self.0.source = Some(source);
@@ -227,6 +252,18 @@ impl Error {
     #[must_use]
     pub fn block(&self) -> Option<u64> {
         self.0.block
+    }
+
+    /// The position in the stream at which it was met.
+    #[must_use]
+    pub fn position(&self) -> Option<u64> {
+        self.0.position
+    }
+
+    /// The seqs of the records that it affects; empty if it hurts none.
+    #[must_use]
+    pub fn seqs(&self) -> Option<Range<u64>> {
+        self.0.seqs.clone()
     }
 
     /// The operation that the operating system refused, named like the system call.

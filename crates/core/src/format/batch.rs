@@ -169,6 +169,12 @@ impl<'a> Records<'a> {
         Self { rest: payload }
     }
 
+    /// Bytes that are left.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     fn split(&self) -> Option<(&'a [u8], &'a [u8])> {
         let (len, prefix) = varint::decode(self.rest)?;
         let rest = self.rest.get(prefix..)?;

@@ -1,0 +1,323 @@
+//! An open file with its place in the stream, and a [`Snapshot`]: all of them, up to a durable end.
+
+use std::fmt;
+use std::io::IoSliceMut;
+use std::sync::Arc;
+
+use super::layout::Layout;
+use super::reader::{ReadOptions, Reader};
+use crate::error::{Error, ErrorKind, Result};
+use crate::file::{BlockFile, CachePolicy, Shape};
+use crate::format::batch::{BatchHeader, HEADER_LEN};
+use crate::format::file_batch::{FileBatch, PAYLOAD_LEN, Stamp};
+use crate::format::{Decoded, StreamId};
+use crate::sequence::SequenceFile;
+
+/// A file that is read, whoever owns it beside us.
+#[derive(Clone, Debug)]
+pub enum Handle {
+    /// Of a sequence that we have open.
+    Sequence(Arc<SequenceFile>),
+    /// Opened by its path: another process writes the sequence, or nobody.
+    File(Arc<BlockFile>),
+}
+
+impl From<Arc<SequenceFile>> for Handle {
+    fn from(file: Arc<SequenceFile>) -> Self {
+        Self::Sequence(file)
+    }
+}
+
+impl From<Arc<BlockFile>> for Handle {
+    fn from(file: Arc<BlockFile>) -> Self {
+        Self::File(file)
+    }
+}
+
+impl Handle {
+    /// The file.
+    #[must_use]
+    pub fn file(&self) -> &BlockFile {
+        match self {
+            Self::Sequence(file) => file,
+            Self::File(file) => file,
+        }
+    }
+}
+
+/// A file in use, with what its file batch says of it.
+#[derive(Clone)]
+pub struct Segment {
+    handle: Handle,
+    layout: Layout,
+    batch: FileBatch,
+    stamp: Stamp,
+}
+
+impl fmt::Debug for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Segment").field("file", self.file()).field("batch", &self.batch).finish_non_exhaustive()
+    }
+}
+
+impl Segment {
+    /// Of a file whose file batch is known: it was just written, or read at open.
+    #[must_use]
+    pub fn new(handle: impl Into<Handle>, batch: FileBatch, stamp: Stamp) -> Self {
+        let handle = handle.into();
+        let layout = Layout::new(handle.file().shape());
+        Self { handle, layout, batch, stamp }
+    }
+
+    /// Reads the file batch, from whichever copy is readable. `None` if neither is: the file is not in use.
+    ///
+    /// # Errors
+    ///
+    /// `PSTREAM_CORRUPT` if the file batch is of another index or shape than the file; `PSTREAM_UNSUPPORTED` for a
+    /// later version of the format; those of [`BlockFile::load`].
+    pub fn open(handle: impl Into<Handle>, index: u16) -> Result<Option<Self>> {
+        let handle = handle.into();
+        let layout = Layout::new(handle.file().shape());
+        if layout.capacity() < layout.first_batch() {
+            return Ok(None);
+        }
+        let mut newer = None;
+        for (copy, at) in [0, layout.second_copy()].into_iter().enumerate() {
+            match read_copy(handle.file(), layout, copy, at)? {
+                Decoded::Valid((batch, stamp)) => {
+                    check_place(handle.file(), &batch, index)?;
+                    return Ok(Some(Self { handle, layout, batch, stamp }));
+                }
+                Decoded::Newer(version) => newer = Some(version),
+                Decoded::Invalid => {}
+            }
+        }
+        let Some(version) = newer else { return Ok(None) };
+        let path = handle.file().path();
+        let message = format!("'{}' has version {version} of the stream format, which is newer", path.display());
+        Err(Error::new(ErrorKind::Unsupported, message).at_path(path))
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn file(&self) -> &BlockFile {
+        self.handle.file()
+    }
+
+    /// The file, shared.
+    #[must_use]
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Where its data lies.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// What its file batch says.
+    #[must_use]
+    pub fn batch(&self) -> &FileBatch {
+        &self.batch
+    }
+
+    /// When and by whom it was taken into use.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
+    /// The stream it belongs to.
+    #[must_use]
+    pub fn id(&self) -> StreamId {
+        self.batch.id
+    }
+
+    /// Index in the sequence.
+    #[must_use]
+    pub fn index(&self) -> u16 {
+        self.batch.index
+    }
+
+    /// Position at which it starts.
+    #[must_use]
+    pub fn start(&self) -> u64 {
+        self.batch.position
+    }
+
+    /// Seq of its first record, or the next one's if it has none.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.batch.seq
+    }
+
+    /// Headers of the two copies of its file batch.
+    pub(super) fn copies(&self) -> [BatchHeader; 2] {
+        self.batch.headers(self.stamp, self.layout.second_copy())
+    }
+
+    /// What the first batch behind the file batch names as its predecessor's checksum.
+    #[must_use]
+    pub fn first_previous(&self) -> u32 {
+        let [_, second] = self.copies();
+        second.checksum(self.id())
+    }
+
+    /// Position of an offset of its data.
+    pub(super) fn position_of(&self, at: u64) -> u64 {
+        self.start().saturating_add(at)
+    }
+
+    /// Reads at a file offset.
+    pub(super) fn read(&self, offset: u64, buffers: &mut [IoSliceMut<'_>], cache: CachePolicy) -> Result<()> {
+        match cache {
+            CachePolicy::Drop => self.file().load_at(offset, buffers),
+            CachePolicy::Keep => self.file().read_at(offset, buffers),
+        }
+    }
+
+    /// The error that says that the data at offset `at` is damaged.
+    pub(super) fn corrupt(&self, at: u64, what: &str) -> Error {
+        let (block, _) = self.layout.block_of(at);
+        let (path, position) = (self.file().path(), self.position_of(at));
+        let message = format!("'{}' is damaged in block {block}, position {position}: {what}", path.display());
+        Error::new(ErrorKind::Corrupt, message).at_path(path).at_block(block).at_position(position)
+    }
+}
+
+fn read_copy(file: &BlockFile, layout: Layout, copy: usize, at: u64) -> Result<Decoded<(FileBatch, Stamp)>> {
+    let (mut head, mut payload) = ([0; HEADER_LEN], [0; PAYLOAD_LEN]);
+    // Both copies lie at the start of a sector, so within one block.
+    let offset = layout.file_offset(at);
+    file.load_at(offset, &mut [IoSliceMut::new(&mut head), IoSliceMut::new(&mut payload)])?;
+    let claimed = FileBatch::stream_of(&payload).zip(FileBatch::decode(&payload, 0));
+    let Some((id, batch)) = claimed else { return Ok(Decoded::Invalid) };
+    let Some(position) = batch.position.checked_add(at) else { return Ok(Decoded::Invalid) };
+    let header = match BatchHeader::decode(&head, id, position) {
+        Decoded::Valid(header) => header,
+        Decoded::Newer(version) => return Ok(Decoded::Newer(version)),
+        Decoded::Invalid => return Ok(Decoded::Invalid),
+    };
+    let batch = FileBatch { seq: header.seq, ..batch };
+    let stamp = Stamp { time_ms: header.time_ms, epoch: header.epoch };
+    let expected = batch.headers(stamp, layout.second_copy());
+    let ours = expected.get(copy) == Some(&header);
+    Ok(if ours { Decoded::Valid((batch, stamp)) } else { Decoded::Invalid })
+}
+
+fn check_place(file: &BlockFile, batch: &FileBatch, index: u16) -> Result<()> {
+    let shape = Shape::new(batch.block_count, batch.block_shift).ok();
+    if batch.index == index && shape == Some(file.shape()) {
+        return Ok(());
+    }
+    let message = format!(
+        "'{}' says of itself that it is file {:#06x} of {} blocks of 2^{} bytes",
+        file.path().display(),
+        batch.index,
+        batch.block_count,
+        batch.block_shift
+    );
+    Err(Error::new(ErrorKind::Corrupt, message).at_path(file.path()).at_position(batch.position))
+}
+
+/// The files of a stream in order, and up to where they are durable. Immutable; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    segments: Arc<[Arc<Segment>]>,
+    end: u64,
+    next_seq: u64,
+}
+
+impl Snapshot {
+    /// Of the files in order, the position behind the last durable batch, and the seq that the next record gets.
+    ///
+    /// # Errors
+    ///
+    /// `PSTREAM_CORRUPT` if the files are of several streams, are not in the order of their positions and seqs, or
+    /// overlap, or if the end lies outside the last one; `PSTREAM_INVALID_INPUT` without files.
+    pub fn new(segments: Vec<Arc<Segment>>, end: u64, next_seq: u64) -> Result<Self> {
+        if segments.is_empty() {
+            return Err(Error::new(ErrorKind::InvalidInput, "a stream has at least one file"));
+        }
+        for (number, segment) in segments.iter().enumerate() {
+            let next = number.checked_add(1).and_then(|next| segments.get(next));
+            let (upto, seq) = next.map_or((end, next_seq), |next| (next.start(), next.seq()));
+            let same = next.is_none_or(|next| next.id() == segment.id());
+            let len = upto.checked_sub(segment.start());
+            // A file that has just entered use may not be covered by a durable end yet; one in front of another is.
+            let least = if next.is_some() { segment.layout().first_batch() } else { 0 };
+            let fits = len.is_some_and(|len| (least..=segment.layout().capacity()).contains(&len));
+            let small = segment.start().checked_add(segment.layout().capacity()).is_none();
+            if !same || !fits || small || seq < segment.seq() {
+                let what = format!("the next file, or the end, is at position {upto} and seq {seq}");
+                return Err(segment.corrupt(len.unwrap_or(0), &what).at_seqs(segment.seq()..seq.max(segment.seq())));
+            }
+        }
+        Ok(Self { segments: segments.into(), end, next_seq })
+    }
+
+    /// The files in order.
+    #[must_use]
+    pub fn segments(&self) -> &[Arc<Segment>] {
+        &self.segments
+    }
+
+    /// The position behind the last durable batch.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// First seq that can be read.
+    #[must_use]
+    pub fn oldest_seq(&self) -> u64 {
+        self.segments.first().map_or(self.next_seq, |segment| segment.seq())
+    }
+
+    /// The seq behind the last durable record.
+    #[must_use]
+    pub fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
+    /// Reads from here on.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::new`].
+    pub fn read(&self, options: ReadOptions) -> Result<Reader> {
+        Reader::new(self.clone(), options)
+    }
+
+    /// The part of the stream that lies in file `number`.
+    pub(super) fn part(&self, number: usize) -> Option<Part> {
+        let segment = Arc::clone(self.segments.get(number)?);
+        let next = number.checked_add(1).and_then(|next| self.segments.get(next));
+        let (upto, bound) = next.map_or((self.end, self.next_seq), |next| (next.start(), next.seq()));
+        let limit = upto.saturating_sub(segment.start());
+        let after = next.map(|next| next.batch().before).filter(|before| *before != 0);
+        Some(Part { segment, limit, bound, after })
+    }
+
+    pub(super) fn check_not_trimmed(&self, seq: u64) -> Result<()> {
+        let oldest = self.oldest_seq();
+        if seq >= oldest {
+            return Ok(());
+        }
+        let message = format!("record {seq} was released; the oldest one left is {oldest}");
+        Err(Error::new(ErrorKind::Trimmed(oldest), message))
+    }
+}
+
+/// What of the stream lies in one file.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    pub(super) segment: Arc<Segment>,
+    /// Offset in its data at which the stream ends, or goes on in the next file.
+    pub(super) limit: u64,
+    /// The seq there.
+    pub(super) bound: u64,
+    /// What the next file names as the checksum of the last batch here, if it is known.
+    pub(super) after: Option<u32>,
+}

@@ -89,7 +89,7 @@ impl Walk {
     /// The next batch, read and checked; the walk stays in front of it until [`Walk::pass`].
     pub(super) fn next(&mut self) -> Result<Met> {
         if self.at >= self.part.limit {
-            return self.at_end();
+            return Ok(self.at_end());
         }
         self.window.hold(self.at);
         let mut broken = None;
@@ -130,13 +130,13 @@ impl Walk {
         self.seq = seq;
     }
 
-    fn at_end(&self) -> Result<Met> {
+    fn at_end(&self) -> Met {
         let names = self.previous.zip(self.part.after).is_none_or(|(last, named)| last == named);
         if self.seq == self.part.bound && names {
-            return Ok(Met::End);
+            return Met::End;
         }
         let what = if names { "records are missing at the end" } else { "the next file follows another batch" };
-        Ok(Met::Damage(self.damage(what, self.at, None)))
+        Met::Damage(self.damage(what, self.at, None))
     }
 
     /// Where the batch behind offset `at` may begin.

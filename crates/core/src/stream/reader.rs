@@ -278,7 +278,7 @@ impl Reader {
     /// The next batch with a record that was asked for. The walk is behind it, its bytes are in the window.
     fn advance(&mut self) -> Result<Option<Found>> {
         loop {
-            if self.walk.seq >= self.to {
+            if self.seq() >= self.to {
                 return Ok(None);
             }
             match self.walk.next()? {

@@ -44,7 +44,7 @@ impl Snapshot {
 fn in_file(part: &Part, compare: &mut Compare<'_>) -> Result<u64> {
     let blocks = Blocks::of(part, CachePolicy::Drop);
     let mut begin = blocks.by_offset(0)?;
-    partition(0..blocks.count(), |low, mid| {
+    partition(blocks.searchable(), |low, mid| {
         let mut block = mid;
         loop {
             if let Some((at, first)) = blocks.first_of(block)? {
@@ -113,9 +113,9 @@ fn from_entry(part: &Part, begin: Entry, compare: &mut Compare<'_>) -> Result<u6
     let mut compared = 0_u64;
     let mut low = begin;
     loop {
-        let entry = Entry { at: walk_on.at, seq: walk_on.seq, previous: walk_on.previous };
         let Some(found) = next(&mut walk_on)? else { break };
-        let entry = Entry { at: found.at, ..entry };
+        // All of it was checked: what it names as its predecessor's checksum is that.
+        let entry = Entry { at: found.at, seq: found.header.seq, previous: Some(found.header.previous) };
         passed.push(entry);
         compared = compared.saturating_add(1);
         if compared < step {

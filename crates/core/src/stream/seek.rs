@@ -4,6 +4,7 @@
 //! A header that cannot be read is passed over towards the start; each is looked at once, whatever the bytes are.
 
 use std::io::IoSliceMut;
+use std::ops::Range;
 
 use super::segment::Part;
 use crate::error::Result;
@@ -61,6 +62,12 @@ impl<'a> Blocks<'a> {
         }
         // Nothing but its file batch is in the file.
         Entry { at: first, seq, previous: Some(segment.first_previous()) }
+    }
+
+    /// Blocks behind that of the file's first batch.
+    pub(super) fn searchable(&self) -> Range<u64> {
+        let layout = self.part.segment.layout();
+        layout.block_of(layout.first_batch()).0.saturating_add(1)..self.count()
     }
 
     /// Number of blocks.
@@ -135,9 +142,8 @@ impl<'a> Blocks<'a> {
             buffers.extend([IoSliceMut::new(&mut between), IoSliceMut::new(back)]);
         }
         segment.read(layout.file_offset(at), &mut buffers, self.cache)?;
-        let header = match BatchHeader::decode(&bytes, segment.id(), segment.position_of(at)) {
-            Decoded::Valid(header) => header,
-            _ => return Ok(None),
+        let Decoded::Valid(header) = BatchHeader::decode(&bytes, segment.id(), segment.position_of(at)) else {
+            return Ok(None);
         };
         let fits = at.checked_add(header.total_len()).is_some_and(|end| end <= self.part.limit);
         let seqs = header.seq >= segment.seq() && header.next_seq() <= self.part.bound;
@@ -157,7 +163,7 @@ impl<'a> Blocks<'a> {
     }
 
     /// The last block of the range whose header is as `wanted`, if those that are come first.
-    fn last_where(&self, range: std::ops::Range<u64>, wanted: impl Fn(&BlockHeader) -> bool) -> Result<Option<u64>> {
+    fn last_where(&self, range: Range<u64>, wanted: impl Fn(&BlockHeader) -> bool) -> Result<Option<u64>> {
         partition(range, |low, mid| {
             for block in (low..=mid).rev() {
                 if let Some(head) = self.head(block)? {
@@ -172,7 +178,7 @@ impl<'a> Blocks<'a> {
 /// The last number of the range for which `probe` says yes, if those come first. `probe(low, mid)` answers for the nearest
 /// number from `mid` down to `low` that it can answer for, if there is one; what it passes over is not asked again.
 pub(super) fn partition(
-    range: std::ops::Range<u64>,
+    range: Range<u64>,
     mut probe: impl FnMut(u64, u64) -> Result<Option<(u64, bool)>>,
 ) -> Result<Option<u64>> {
     let (mut low, mut high, mut best) = (range.start, range.end, None);

@@ -73,29 +73,33 @@ impl Segment {
     ///
     /// # Errors
     ///
-    /// `PSTREAM_CORRUPT` if the file batch is of another index or shape than the file; `PSTREAM_UNSUPPORTED` for a
-    /// later version of the format; those of [`BlockFile::load`].
+    /// `PSTREAM_CORRUPT` if the file batch is of another index or shape than the file, or its copies differ;
+    /// `PSTREAM_UNSUPPORTED` for a later version of the format; those of [`BlockFile::load`].
     pub fn open(handle: impl Into<Handle>, index: u16) -> Result<Option<Self>> {
         let handle = handle.into();
         let layout = Layout::new(handle.file().shape());
         if layout.capacity() < layout.first_batch() {
             return Ok(None);
         }
-        let mut newer = None;
-        for (copy, at) in [0, layout.second_copy()].into_iter().enumerate() {
-            match read_copy(handle.file(), layout, copy, at)? {
-                Decoded::Valid((batch, stamp)) => {
-                    check_place(handle.file(), &batch, index)?;
-                    return Ok(Some(Self { handle, layout, batch, stamp }));
-                }
-                Decoded::Newer(version) => newer = Some(version),
-                Decoded::Invalid => {}
+        let first = read_copy(handle.file(), layout, 0, 0)?;
+        let second = read_copy(handle.file(), layout, 1, layout.second_copy())?;
+        let (batch, stamp) = match (first, second) {
+            (Decoded::Valid(first), Decoded::Valid(second)) if first != second => {
+                let path = handle.file().path();
+                let message = format!("the two copies of the file batch of '{}' contradict each other", path.display());
+                return Err(Error::new(ErrorKind::Corrupt, message).at_path(path).at_block(0));
             }
-        }
-        let Some(version) = newer else { return Ok(None) };
-        let path = handle.file().path();
-        let message = format!("'{}' has version {version} of the stream format, which is newer", path.display());
-        Err(Error::new(ErrorKind::Unsupported, message).at_path(path))
+            (Decoded::Valid(found), _) | (_, Decoded::Valid(found)) => found,
+            (Decoded::Newer(version), _) | (_, Decoded::Newer(version)) => {
+                let path = handle.file().path();
+                let message =
+                    format!("'{}' has version {version} of the stream format, which is newer", path.display());
+                return Err(Error::new(ErrorKind::Unsupported, message).at_path(path));
+            }
+            (Decoded::Invalid, Decoded::Invalid) => return Ok(None),
+        };
+        check_place(handle.file(), &batch, index)?;
+        Ok(Some(Self { handle, layout, batch, stamp }))
     }
 
     /// The file.

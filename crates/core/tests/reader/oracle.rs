@@ -50,7 +50,6 @@ pub struct Placed {
     pub padding: u64,
     pub seq: u64,
     pub count: u64,
-    pub time: u64,
 }
 
 #[derive(Clone)]
@@ -201,7 +200,7 @@ impl Oracle {
             let offset = file.offset(at) as usize;
             file.bytes[offset] = *byte;
         }
-        file.placed.push(Placed { at, len: end - at, padding, seq, count: u64::from(count), time });
+        file.placed.push(Placed { at, len: end - at, padding, seq, count: u64::from(count) });
         file.at = end;
     }
 

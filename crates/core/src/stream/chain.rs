@@ -1,25 +1,22 @@
-//! From batch to batch through one file, with every check, and on behind damage.
+//! From batch to batch through one file, with every check.
 //!
 //! A batch is believed if its header's checksum, its position, its seq and the checksum of its payload are right, its
 //! records fill its payload, it lies within the stream, and it names the checksum of the batch in front of it. Where that
 //! one is not known, behind a seek or behind damage, the batch behind it must name *its* checksum instead, if there is
 //! one that can be read.
-//!
-//! Behind damage every byte is looked at once, and every payload checked at most once: whatever the bytes are, the work
-//! is bounded by the length of the file.
 
 use std::ops::Range;
 
-use super::segment::Part;
+use super::snapshot::Part;
 use super::window::Window;
 use crate::error::{Error, Result};
 use crate::file::CachePolicy;
 use crate::format::Decoded;
-use crate::format::batch::{ALIGNMENT, BatchHeader, HEADER_LEN, Kind, Records};
+use crate::format::batch::{BatchHeader, HEADER_LEN, Kind, Records};
 use crate::format::block_header::{BlockHeader, Crossing};
 
 /// Size of a batch's header.
-const HEADER: u64 = 64;
+pub(super) const HEADER: u64 = 64;
 
 /// A batch whose every check was passed. Its bytes are in the window.
 #[derive(Clone, Copy, Debug)]
@@ -140,13 +137,13 @@ impl Walk {
     }
 
     /// Where the batch behind offset `at` may begin.
-    fn candidates(&self, at: u64) -> Vec<u64> {
+    pub(super) fn candidates(&self, at: u64) -> Vec<u64> {
         let own = self.part.segment.layout().next_own(at);
         if own == at { vec![at] } else { vec![at, own] }
     }
 
     /// The header at `at`, if it is one that can stand there.
-    fn header_at(&mut self, at: u64) -> Result<Option<BatchHeader>> {
+    pub(super) fn header_at(&mut self, at: u64) -> Result<Option<BatchHeader>> {
         Ok(if self.window.need(&self.part, at, HEADER)? { self.decode(at) } else { None })
     }
 
@@ -174,7 +171,7 @@ impl Walk {
     }
 
     /// Whether its payload is what was written.
-    fn is_whole(&mut self, at: u64, header: &BatchHeader) -> Result<bool> {
+    pub(super) fn is_whole(&mut self, at: u64, header: &BatchHeader) -> Result<bool> {
         Ok(self.window.need(&self.part, at, header.total_len())? && self.is_payload_right(at, header))
     }
 
@@ -195,7 +192,7 @@ impl Walk {
     }
 
     /// Whether what lies behind the batch names another one in its place.
-    fn is_contradicted(&mut self, at: u64, header: &BatchHeader) -> Result<bool> {
+    pub(super) fn is_contradicted(&mut self, at: u64, header: &BatchHeader) -> Result<bool> {
         let checksum = header.checksum(self.part.segment.id());
         let end = at.saturating_add(header.total_len());
         if end >= self.part.limit {
@@ -243,7 +240,7 @@ impl Walk {
     }
 
     /// The header of a block in the window, if it is of this stream and this place.
-    fn decode_head(&self, block: u64) -> Option<BlockHeader> {
+    pub(super) fn decode_head(&self, block: u64) -> Option<BlockHeader> {
         let segment = &self.part.segment;
         let expected = segment.position_of(segment.layout().start_of(block));
         match BlockHeader::decode(self.window.head(block)?, segment.id()) {
@@ -252,84 +249,7 @@ impl Walk {
         }
     }
 
-    fn damaged(&mut self, broken: Option<(Found, Option<u32>)>) -> Result<Damage> {
-        let what = if broken.is_some() { "the payload of a batch is not what was written" } else { "no batch" };
-        let mut from = self.at.saturating_add(ALIGNMENT);
-        if let Some((found, previous)) = broken {
-            if previous.is_some()
-                && let Some(next) = self.behind_broken(&found)?
-            {
-                return Ok(self.damage(what, self.at, Some(next)));
-            }
-            // Its payload is the user's: nothing in it is taken for a batch.
-            from = found.end();
-        }
-        let resume = self.search(from)?.map(|found| (found, None));
-        Ok(self.damage(what, self.at, resume))
-    }
-
-    /// The batch behind one whose header is right and whose payload is not: it names that header's checksum.
-    fn behind_broken(&mut self, broken: &Found) -> Result<Option<(Found, Option<u32>)>> {
-        let checksum = broken.header.checksum(self.part.segment.id());
-        for at in self.candidates(broken.end()) {
-            self.window.hold(at);
-            let Some(header) = self.header_at(at)? else { continue };
-            let chained = header.previous == checksum && header.seq == broken.header.next_seq();
-            if chained && self.is_whole(at, &header)? {
-                return Ok(Some((Found { at, header }, Some(checksum))));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The first whole batch at or behind `from`, at whatever multiple of 8: block headers say what to skip.
-    fn search(&mut self, mut from: u64) -> Result<Option<Found>> {
-        let layout = self.part.segment.layout();
-        loop {
-            self.window.hold(from);
-            if !self.window.need(&self.part, from, HEADER)? {
-                return Ok(None);
-            }
-            let (block, within) = layout.block_of(from);
-            let next = layout.start_of(block.saturating_add(1));
-            if within == 0 {
-                match self.decode_head(block).map(|head| head.crossing) {
-                    Some(Crossing::Fills) => {
-                        from = next;
-                        continue;
-                    }
-                    Some(Crossing::EndsAt(offset)) if is_inside(offset, layout.block_data()) => {
-                        from = from.saturating_add(u64::from(offset));
-                    }
-                    _ => {}
-                }
-            }
-            match self.search_block(from, next)? {
-                Ok(found) => return Ok(Some(found)),
-                Err(end) => from = end,
-            }
-        }
-    }
-
-    /// The same in one block; or where to go on.
-    fn search_block(&mut self, from: u64, next: u64) -> Result<std::result::Result<Found, u64>> {
-        let mut at = from;
-        while at < next {
-            self.window.hold(at);
-            let Some(header) = self.header_at(at)? else {
-                at = at.saturating_add(ALIGNMENT);
-                continue;
-            };
-            if self.is_whole(at, &header)? && !self.is_contradicted(at, &header)? {
-                return Ok(Ok(Found { at, header }));
-            }
-            // Not a byte of it is looked at again.
-            at = at.saturating_add(header.total_len());
-        }
-        Ok(Err(at))
-    }
-
-    fn damage(&self, what: &str, at: u64, resume: Option<(Found, Option<u32>)>) -> Damage {
+    pub(super) fn damage(&self, what: &str, at: u64, resume: Option<(Found, Option<u32>)>) -> Damage {
         let seqs = self.seq..resume.map_or(self.part.bound, |(found, _)| found.header.seq);
         let error = self.part.segment.corrupt(at, what).at_seqs(seqs.clone());
         Damage { error, seqs, resume: resume.map(|(found, previous)| (found.at, previous)) }
@@ -340,10 +260,6 @@ impl Walk {
         let at = self.part.segment.layout().start_of(block);
         self.part.segment.corrupt(at, "the header of the block is not what was written").at_seqs(self.seq..self.seq)
     }
-}
-
-fn is_inside(offset: u32, block_data: u64) -> bool {
-    u64::from(offset) < block_data && u64::from(offset).is_multiple_of(ALIGNMENT)
 }
 
 /// A walk for those who begin at a place that a search has found.

@@ -1,23 +1,30 @@
 //! The persistent stream: records over a sequence of block files.
 //!
 //! - `layout`: where positions of the stream lie in a file
-//! - `segment`: an open file with its place in the stream, and all of them up to a durable end
+//! - `segment`: an open file with its place in the stream
+//! - `snapshot`: all of them, up to a durable end
 //! - `window`: the piece of a file's data that is in memory
-//! - `chain`: from batch to batch, with every check, and on behind damage
+//! - `chain`: from batch to batch, with every check
+//! - `resync`: on behind damage
 //! - `seek`: where to begin, by binary search over block headers
-//! - `reader`, `search`, `verify`: what is done with it
+//! - `reader`, `records`, `search`, `verify`: what is done with it
 
 mod chain;
 pub mod layout;
 mod reader;
+mod records;
+mod resync;
 mod search;
 mod seek;
 mod segment;
+mod snapshot;
 mod verify;
 mod window;
 
-pub use reader::{Batch, Gap, OnGap, ReadOptions, Reader, Record, Run, RunBatch, Start};
-pub use segment::{Handle, Segment, Snapshot};
+pub use reader::{Gap, OnGap, ReadOptions, Reader, Start};
+pub use records::{Batch, Record, Run, RunBatch};
+pub use segment::{Handle, Segment};
+pub use snapshot::Snapshot;
 pub use verify::{Verified, VerifyReport};
 
 /// A length in memory as one on disk.

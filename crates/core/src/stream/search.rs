@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::chain::{Found, Met, Walk, walk_at};
 use super::seek::{Blocks, Entry, partition};
-use super::segment::{Part, Snapshot};
+use super::snapshot::{Part, Snapshot};
 use super::to_u64;
 use crate::error::Result;
 use crate::file::CachePolicy;
@@ -112,8 +112,7 @@ fn from_entry(part: &Part, begin: Entry, compare: &mut Compare<'_>) -> Result<u6
     let mut passed: Vec<Entry> = Vec::new();
     let mut compared = 0_u64;
     let mut low = begin;
-    loop {
-        let Some(found) = next(&mut walk_on)? else { break };
+    while let Some(found) = next(&mut walk_on)? {
         // All of it was checked: what it names as its predecessor's checksum is that.
         let entry = Entry { at: found.at, seq: found.header.seq, previous: Some(found.header.previous) };
         passed.push(entry);

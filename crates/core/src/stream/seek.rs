@@ -6,7 +6,7 @@
 use std::io::IoSliceMut;
 use std::ops::Range;
 
-use super::segment::Part;
+use super::snapshot::Part;
 use crate::error::Result;
 use crate::file::CachePolicy;
 use crate::format::Decoded;

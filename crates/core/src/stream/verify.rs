@@ -4,7 +4,7 @@ use std::io::IoSliceMut;
 
 use super::chain::{Met, Walk};
 use super::reader::Gap;
-use super::segment::{Part, Snapshot};
+use super::snapshot::{Part, Snapshot};
 use super::window::Window;
 use crate::error::{Error, Result};
 use crate::file::CachePolicy;

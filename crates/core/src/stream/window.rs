@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::IoSliceMut;
 use std::ops::Range;
 
-use super::segment::Part;
+use super::snapshot::Part;
 use super::{to_u64, to_usize};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::CachePolicy;

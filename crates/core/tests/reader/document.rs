@@ -87,7 +87,9 @@ fn the_example_is_taken_apart_and_put_together() {
         assert_eq!(copy.encode(id), on_disk);
     }
     let mut records = Vec::new();
-    [&b"hello"[..], b""].iter().for_each(|record| push_record(record, &mut records));
+    for record in [&b"hello"[..], b""] {
+        push_record(record, &mut records);
+    }
     let header = BatchHeader {
         position: 4152,
         seq: 0,

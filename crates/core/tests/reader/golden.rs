@@ -45,7 +45,9 @@ fn rows(bytes: &[u8]) -> String {
     let mut text = String::new();
     for (number, row) in bytes.chunks(ROW).enumerate().filter(|(_, row)| row.iter().any(|byte| *byte != 0)) {
         write!(text, "{:08x} ", number * ROW).unwrap();
-        row.iter().for_each(|byte| write!(text, " {byte:02x}").unwrap());
+        for byte in row {
+            write!(text, " {byte:02x}").unwrap();
+        }
         text.push('\n');
     }
     text
@@ -73,10 +75,8 @@ pub fn file(number: usize) -> Vec<u8> {
 fn records(oracle: &Oracle) -> String {
     let mut text = String::new();
     for (seq, (time, data)) in oracle.records.iter().enumerate() {
-        let data = match data.iter().all(|byte| *byte == 0) {
-            true if !data.is_empty() => format!("zeros:{}", data.len()),
-            _ => String::from_utf8(data.clone()).unwrap(),
-        };
+        let zeros = !data.is_empty() && data.iter().all(|byte| *byte == 0);
+        let data = if zeros { format!("zeros:{}", data.len()) } else { String::from_utf8(data.clone()).unwrap() };
         writeln!(text, "{seq} {time} {data}").unwrap();
     }
     text

@@ -77,7 +77,7 @@ impl File {
         at / self.data() * self.block() + 48 + at % self.data()
     }
     pub fn own(&self, at: u64) -> u64 {
-        (at..).find(|at| at % self.data() == 0 || self.offset(*at).is_multiple_of(4096)).unwrap()
+        (at..at + 4097).find(|at| at % self.data() == 0 || self.offset(*at).is_multiple_of(4096)).unwrap()
     }
     /// The sectors kept for a watermark and for the seal.
     pub fn kept(&self) -> [u64; 2] {

@@ -2,8 +2,8 @@
 //!
 //! A batch is believed if its header's checksum, its position, its seq and the checksum of its payload are right, its
 //! records fill its payload, it lies within the stream, and it names the checksum of the batch in front of it. Where that
-//! one is not known, behind a seek or behind damage, the batch behind it must name *its* checksum instead, if there is
-//! one that can be read.
+//! one is not known, behind a seek or behind damage, the headers behind it are followed into the next block instead: as
+//! far as they can be read, each must name the one in front.
 
 use std::ops::Range;
 
@@ -56,6 +56,16 @@ pub(super) struct Damage {
     pub(super) resume: Option<(u64, Option<u32>)>,
 }
 
+/// A batch whose header is right, and that cannot be believed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Broken {
+    pub(super) found: Found,
+    /// Where to look on. Its payload is the user's: nothing in it is taken for a batch.
+    pub(super) behind: u64,
+    /// It names the batch in front of it.
+    pub(super) chained: bool,
+}
+
 /// A place in a file, between two batches.
 #[derive(Debug)]
 pub(super) struct Walk {
@@ -92,13 +102,26 @@ impl Walk {
         let mut broken = None;
         for at in self.candidates(self.at) {
             let Some(header) = self.header_at(at)? else { continue };
-            if header.seq != self.seq || self.previous.is_some_and(|previous| previous != header.previous) {
+            if self.previous.is_some_and(|previous| previous != header.previous) {
                 continue;
             }
-            if self.is_whole(at, &header)? && (self.previous.is_some() || !self.is_contradicted(at, &header)?) {
-                return Ok(Met::Batch(Found { at, header }));
+            let found = Found { at, header };
+            if header.seq != self.seq {
+                if self.previous.is_some() && self.is_whole(at, &header)? {
+                    let next = Some((found, self.previous));
+                    return Ok(Met::Damage(self.damage("seqs were passed over", at, next)));
+                }
+                continue;
             }
-            broken = broken.or(Some((Found { at, header }, self.previous)));
+            let mut behind = found.end();
+            if self.is_whole(at, &header)? {
+                let contradiction = if self.previous.is_some() { None } else { self.contradiction(at, &header)? };
+                match contradiction {
+                    None => return Ok(Met::Batch(found)),
+                    Some(at) => behind = at,
+                }
+            }
+            broken = broken.or(Some(Broken { found, behind, chained: self.previous.is_some() }));
         }
         self.damaged(broken).map(Met::Damage)
     }
@@ -191,22 +214,32 @@ impl Walk {
         count == u64::from(header.count)
     }
 
-    /// Whether what lies behind the batch names another one in its place.
-    pub(super) fn is_contradicted(&mut self, at: u64, header: &BatchHeader) -> Result<bool> {
-        let checksum = header.checksum(self.part.segment.id());
-        let end = at.saturating_add(header.total_len());
-        if end >= self.part.limit {
-            return Ok(self.part.after.is_some_and(|named| named != checksum));
-        }
-        let mut contradicted = false;
-        for next in self.candidates(end) {
-            let Some(next) = self.header_at(next)? else { continue };
-            if next.previous == checksum && next.seq == header.next_seq() {
-                return Ok(false);
+    /// Where what lies behind the batch names another one in its place, if it does. Headers are followed into the next
+    /// block, so that a whole block that does not belong here is found out.
+    pub(super) fn contradiction(&mut self, at: u64, header: &BatchHeader) -> Result<Option<u64>> {
+        let layout = self.part.segment.layout();
+        let (mut last, mut end) = (*header, at.saturating_add(header.total_len()));
+        loop {
+            let checksum = last.checksum(self.part.segment.id());
+            if end >= self.part.limit {
+                return Ok(self.part.after.filter(|named| *named != checksum).map(|_| end));
             }
-            contradicted = true;
+            let (mut follows, mut other) = (None, None);
+            for next in self.candidates(end) {
+                let Some(header) = self.header_at(next)? else { continue };
+                if header.previous == checksum && header.seq == last.next_seq() {
+                    follows = follows.or(Some((next, header)));
+                } else if next == end || header.seq == last.next_seq() {
+                    other = other.or(Some(next));
+                }
+                // Else a batch in between may be damaged.
+            }
+            match follows {
+                None => return Ok(other),
+                Some((next, _)) if layout.block_of(next).0 > layout.block_of(at).0 => return Ok(None),
+                Some((next, header)) => (last, end) = (header, next.saturating_add(header.total_len())),
+            }
         }
-        Ok(contradicted)
     }
 
     /// The blocks that begin in the batch, or with it, whose headers do not say what the batch says.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::mpsc;
 
 use super::chain::{Found, Met, Walk, walk_at};
 use super::records::{Batch, Record, Run, RunBatch};
@@ -93,11 +94,7 @@ impl Reader {
         Self::begin(snapshot, options, false)
     }
 
-    /// The same for a few records.
-    pub(super) fn of_few(snapshot: Snapshot, options: ReadOptions) -> Result<Self> {
-        Self::begin(snapshot, options, true)
-    }
-
+    /// `few`: no more than a record is wanted, so little is read ahead.
     fn begin(snapshot: Snapshot, options: ReadOptions, few: bool) -> Result<Self> {
         let (mut from_seq, mut from_time) = (snapshot.oldest_seq(), 0);
         match options.from {
@@ -291,17 +288,24 @@ impl Snapshot {
         self.segments().partition_point(|segment| wanted(segment)).saturating_sub(1)
     }
 
-    /// The record `seq`; `None` if it is not there yet.
+    /// The record `seq`; `None` if it is not there yet. Damage beside it does not matter.
     ///
     /// # Errors
     ///
-    /// `PSTREAM_TRIMMED`, `PSTREAM_CORRUPT`; those of [`crate::BlockFile::load`].
+    /// `PSTREAM_TRIMMED`; `PSTREAM_CORRUPT` if it is damaged; those of [`crate::BlockFile::load`].
     pub fn get(&self, seq: u64) -> Result<Option<Record>> {
+        let (report, damage) = mpsc::channel();
+        let on_gap: OnGap = Box::new(move |gap| drop(report.send(gap)));
         let to = Some(seq.saturating_add(1));
-        let options = ReadOptions { from: Start::Seq(seq), to, ..ReadOptions::default() };
-        let mut reader = Reader::of_few(self.clone(), options)?;
-        let Some(batch) = reader.next_batch()? else { return Ok(None) };
-        let time_ms = batch.time_ms;
-        Ok(batch.records().next().map(|(seq, data)| Record { seq, time_ms, data: data.to_vec() }))
+        let options = ReadOptions { from: Start::Seq(seq), to, on_gap: Some(on_gap), cache: CachePolicy::Drop };
+        let mut reader = Reader::begin(self.clone(), options, true)?;
+        if let Some(batch) = reader.next_batch()? {
+            let time_ms = batch.time_ms;
+            return Ok(batch.records().next().map(|(seq, data)| Record { seq, time_ms, data: data.to_vec() }));
+        }
+        match damage.try_iter().find(|gap| (gap.from_seq..gap.to_seq).contains(&seq)) {
+            Some(gap) => Err(gap.cause),
+            None => Ok(None),
+        }
     }
 }

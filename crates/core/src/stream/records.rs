@@ -30,7 +30,8 @@ pub struct Batch<'a> {
 impl<'a> Batch<'a> {
     /// The records with their seqs.
     pub fn records(&self) -> impl Iterator<Item = (u64, &'a [u8])> + use<'a> {
-        (self.seq..).zip(Records::of(self.bytes).map_while(|record| record))
+        // In this order: the number behind the last record need not exist.
+        Records::of(self.bytes).map_while(|record| record).zip(self.seq..).map(|(record, seq)| (seq, record))
     }
 
     /// The run of bytes that [`Batch::ranges`] is about.
@@ -45,7 +46,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// What [`Reader::next_run`] gives: batches whose bytes lie in one run of memory.
+/// What [`next_run`](super::Reader::next_run) gives: batches whose bytes lie in one run of memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Run {
     /// In order; empty at the end.

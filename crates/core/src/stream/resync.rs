@@ -3,25 +3,21 @@
 //! Every byte is looked at once, and every payload checked once: whatever the bytes are, the work is bounded by the length
 //! of the file.
 
-use super::chain::{Damage, Found, HEADER, Walk};
+use super::chain::{Broken, Damage, Found, HEADER, Walk};
 use crate::error::Result;
 use crate::format::batch::ALIGNMENT;
 use crate::format::block_header::Crossing;
 
 impl Walk {
     /// No batch that can be believed stands where the walk is: what that affects, and where it goes on.
-    pub(super) fn damaged(&mut self, broken: Option<(Found, Option<u32>)>) -> Result<Damage> {
+    pub(super) fn damaged(&mut self, broken: Option<Broken>) -> Result<Damage> {
         let what = if broken.is_some() { "the payload of a batch is not what was written" } else { "no batch" };
-        let mut from = self.at.saturating_add(ALIGNMENT);
-        if let Some((found, previous)) = broken {
-            if previous.is_some()
-                && let Some(next) = self.behind_broken(&found)?
-            {
-                return Ok(self.damage(what, self.at, Some(next)));
-            }
-            // Its payload is the user's: nothing in it is taken for a batch.
-            from = found.end();
+        if let Some(broken) = broken.filter(|broken| broken.chained)
+            && let Some(next) = self.behind_broken(&broken.found)?
+        {
+            return Ok(self.damage(what, self.at, Some(next)));
         }
+        let from = broken.map_or(self.at.saturating_add(ALIGNMENT), |broken| broken.behind);
         let resume = self.search(from)?.map(|found| (found, None));
         Ok(self.damage(what, self.at, resume))
     }
@@ -78,11 +74,16 @@ impl Walk {
                 at = at.saturating_add(ALIGNMENT);
                 continue;
             };
-            if self.is_whole(at, &header)? && !self.is_contradicted(at, &header)? {
-                return Ok(Ok(Found { at, header }));
-            }
+            let found = Found { at, header };
             // Not a byte of it is looked at again.
-            at = at.saturating_add(header.total_len());
+            let mut behind = found.end();
+            if self.is_whole(at, &header)? {
+                match self.contradiction(at, &header)? {
+                    None => return Ok(Ok(found)),
+                    Some(at) => behind = at,
+                }
+            }
+            at = behind;
         }
         Ok(Err(at))
     }

@@ -86,6 +86,8 @@ fn next(walk: &mut Walk) -> Result<Option<Found>> {
                     return Ok(Some(found));
                 }
             }
+            // What hurts no record does not matter here.
+            Met::Damage(damage) if damage.seqs.is_empty() => walk.go_on(damage.seqs.end, damage.resume),
             Met::Damage(damage) => return Err(damage.error),
             Met::End => return Ok(None),
         }

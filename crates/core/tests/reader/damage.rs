@@ -54,7 +54,10 @@ fn check_seeks(stream: &Stream, snapshot: &Snapshot, lost: &[u64], what: &str) {
     for seq in 0..oracle.next_seq() {
         match snapshot.get(seq) {
             Ok(record) => assert!(record.is_some_and(|record| record.data == oracle.records[seq as usize].1), "{what}"),
-            Err(error) => assert_eq!(*error.kind(), ErrorKind::Corrupt),
+            Err(error) => {
+                assert_eq!(*error.kind(), ErrorKind::Corrupt);
+                assert!(lost.contains(&seq) && error.seqs().unwrap().contains(&seq), "{what}: {error}");
+            }
         }
         let (records, gaps) = read_with_gaps(snapshot, Start::Seq(seq));
         assert_true(oracle, &records);
@@ -64,11 +67,13 @@ fn check_seeks(stream: &Stream, snapshot: &Snapshot, lost: &[u64], what: &str) {
         assert!(gone.iter().all(|seq| lost.contains(seq)), "{what}, from {seq}: {gaps:?}, lost {lost:?}");
         let time = oracle.records[seq as usize].0;
         assert_true(oracle, &read_with_gaps(snapshot, Start::Time(time)).0);
-        if let Ok(found) = snapshot.search(|at, data| {
+        let found = snapshot.search(|at, data| {
             assert_eq!(data, oracle.records[at as usize].1);
             Ok(at.cmp(&seq))
-        }) {
-            assert_eq!(found, seq, "{what}");
+        });
+        match found {
+            Ok(found) => assert_eq!(found, seq, "{what}"),
+            Err(error) => assert!(!lost.is_empty() && *error.kind() == ErrorKind::Corrupt, "{what}: {error}"),
         }
     }
 }
@@ -219,6 +224,14 @@ fn older_versions_of_every_block() {
 }
 
 #[test]
+fn readers_can_go_to_other_threads() {
+    fn sent<T: Send>() {}
+    fn shared<T: Send + Sync>() {}
+    sent::<pstream_core::stream::Reader>();
+    shared::<Snapshot>();
+}
+
+#[test]
 fn every_length() {
     let oracle = sampler(82);
     for (number, file) in oracle.files.iter().enumerate() {
@@ -347,4 +360,52 @@ proptest! {
             }
         }
     }
+}
+
+/// A stream of the same shapes as every other one of this kind, with records of its own. Blocks are filled exactly.
+fn history(salt: u64) -> Oracle {
+    let mut oracle = Oracle::new(90, 1, 12, 12);
+    for round in 0..6 {
+        for size in [30, 400, 9, 0, 700] {
+            let record = crate::oracle::pattern(size, salt + round * 10 + size as u64);
+            oracle.append(0, &[record], false);
+        }
+        let filling = oracle.filling(0, salt + round);
+        oracle.append(0, &[filling], false);
+    }
+    oracle
+}
+
+/// The batches of a block that took another way are whole, and right in themselves: what they name is not.
+#[test]
+fn a_block_of_another_history_is_never_read() {
+    let stream = Stream::of(history(1000));
+    let other = history(2000);
+    let file = &stream.oracle.files[0];
+    let blocks = file.at / file.data();
+    assert!(blocks >= 6 && file.at.is_multiple_of(file.data()));
+    // Nothing but what follows tells the very first batches apart, and nothing follows the very last ones.
+    for block in 2..blocks - 1 {
+        let range = (block * 4096) as usize..(block * 4096 + 4096) as usize;
+        stream.disk.write_on_disk(path(1), block * 4096, &other.files[0].bytes[range.clone()]).unwrap();
+        let snapshot = reopened(&stream).unwrap();
+        let lost = check(&stream, &snapshot, "another history");
+        let hit = file.placed.iter().filter(|batch| batch.at / file.data() == block);
+        let hit: Vec<u64> = hit.flat_map(|batch| batch.seq..batch.seq + batch.count).collect();
+        assert_eq!(lost, hit, "block {block}");
+        check_seeks(&stream, &snapshot, &lost, "another history");
+        stream.disk.write_on_disk(path(1), block * 4096, &file.bytes[range]).unwrap();
+    }
+}
+
+/// A batch that says that it is one record further on, all checksums right.
+#[test]
+fn a_seq_that_was_passed_over_is_a_gap() {
+    let mut oracle = Oracle::new(91, 1, 12, 6);
+    oracle.append(0, &[vec![1; 4]], false);
+    let lost = oracle.next_seq();
+    oracle.records.push((oracle.time, vec![9]));
+    oracle.append(0, &[vec![2; 4]], false);
+    let stream = Stream::of(oracle);
+    assert_eq!(check(&stream, &stream.snapshot(), "a seq too far"), [lost]);
 }

@@ -208,3 +208,49 @@ proptest! {
         }
     }
 }
+
+/// What a block header says must be what the batch says.
+#[test]
+fn block_headers_are_compared_with_the_batches() {
+    let sample = sampler(25);
+    for (number, file) in sample.files.iter().enumerate() {
+        for block in 0..file.at.div_ceil(file.data()) {
+            for (at, size) in BLOCK.into_iter().take(5).filter(|(at, _)| *at != 32) {
+                let mut oracle = sample.clone();
+                let head = &mut oracle.files[number].bytes[(block * 4096) as usize..][..48];
+                head[at..at + size][1] ^= 4;
+                seal_header(25, head);
+                let report = Stream::of(oracle).snapshot().verify(|_| Ok(())).unwrap();
+                assert_eq!(report.records, sample.next_seq());
+                assert!(!report.ok(), "byte {at} of block {block} of file {number}");
+            }
+        }
+    }
+}
+
+/// A file batch stands at the start of a file and nowhere else, and no other kinds are known.
+#[test]
+fn kinds_out_of_place_are_not_believed() {
+    for kind in [crate::oracle::FILE, 3, 16, 1 << 31] {
+        let mut oracle = sampler(26);
+        oracle.mark(kind);
+        let snapshot = Stream::of(oracle).snapshot();
+        assert!(!snapshot.verify(|_| Ok(())).unwrap().ok(), "{kind}");
+    }
+}
+
+/// What lies behind the durable end, or reaches over it, is not there yet.
+#[test]
+fn nothing_is_read_behind_the_end() {
+    let stream = Stream::of(sampler(27));
+    let last = stream.oracle.files[1].placed.last().unwrap().clone();
+    let whole = stream.oracle.end();
+    for end in [whole - 8, whole - last.len + 64, whole - last.len + 8] {
+        let snapshot = Snapshot::new(stream.segments(), end, last.seq).unwrap();
+        let (records, error) = crate::harness::read(&snapshot, ReadOptions::default());
+        assert_eq!((records.len() as u64, error), (last.seq, Some(last.seq..last.seq)));
+    }
+    let snapshot = Snapshot::new(stream.segments(), whole - last.len, last.seq).unwrap();
+    let (records, error) = crate::harness::read(&snapshot, ReadOptions::default());
+    assert_eq!((records.len() as u64, error), (last.seq, None));
+}

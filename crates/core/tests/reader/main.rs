@@ -21,5 +21,6 @@ mod golden;
 mod harness;
 mod live;
 mod oracle;
+mod os;
 mod reading;
 mod searching;

@@ -59,6 +59,8 @@ pub enum ErrorKind {
     Unsupported,
     /// What was durable in a stream is damaged or gone.
     Corrupt(Damage),
+    /// The record was released: this is the oldest one that is left.
+    Trimmed(u64),
 }
 
 /// Which records of a stream a damage takes, as far as is known.
@@ -101,7 +103,7 @@ pub struct Holder {
 
 impl ErrorKind {
     /// Every code that [`ErrorKind::code`] can return, in the order of the documentation's table.
-    pub const CODES: [&'static str; 21] = [
+    pub const CODES: [&'static str; 22] = [
         "PSTREAM_INVALID_INPUT",
         "PSTREAM_INVALID_FILE",
         "PSTREAM_ALREADY_EXISTS",
@@ -123,6 +125,7 @@ impl ErrorKind {
         "PSTREAM_CLOSED",
         "PSTREAM_UNSUPPORTED",
         "PSTREAM_CORRUPT",
+        "PSTREAM_TRIMMED",
     ];
 
     /// The stable code, the same in Rust, in TypeScript and in the documentation.
@@ -150,6 +153,7 @@ impl ErrorKind {
             Self::Closed => "PSTREAM_CLOSED",
             Self::Unsupported => "PSTREAM_UNSUPPORTED",
             Self::Corrupt(_) => "PSTREAM_CORRUPT",
+            Self::Trimmed(_) => "PSTREAM_TRIMMED",
         }
     }
 }
@@ -228,6 +232,24 @@ impl Error {
     pub fn at_position(mut self, position: u64) -> Self {
         self.0.position = Some(position);
         self
+    }
+
+    /// The same error with the seqs of the records that it affects, if it is about damage.
+    #[must_use]
+    pub fn at_seqs(mut self, seqs: std::ops::Range<u64>) -> Self {
+        if let ErrorKind::Corrupt(damage) = &mut self.0.kind {
+            *damage = Damage { from_seq: Some(seqs.start), to_seq: Some(seqs.end) };
+        }
+        self
+    }
+
+    /// The seqs of the records that damage affects, where both ends are known; empty if it hurts none.
+    #[must_use]
+    pub fn seqs(&self) -> Option<std::ops::Range<u64>> {
+        match self.0.kind {
+            ErrorKind::Corrupt(Damage { from_seq: Some(from), to_seq: Some(to) }) => Some(from..to),
+            _ => None,
+        }
     }
 
     /// The same error with the record that it is about.

@@ -36,6 +36,18 @@ impl BlockFile {
         self.check_not_poisoned()
     }
 
+    /// [`BlockFile::read_at`] that keeps the page cache as flat as [`BlockFile::load`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`BlockFile::load`].
+    pub fn load_at(&self, offset: u64, buffers: &mut [IoSliceMut<'_>]) -> Result<()> {
+        let file = self.file()?;
+        let size = self.shape.size();
+        self.read_exact(&*file, buffers, offset, |read| self.cache.touched(&*file, &read, size))?;
+        self.check_not_poisoned()
+    }
+
     /// Writes the buffers at `offset`, which need not be aligned. With [`Durability::Synced`] just these bytes are
     /// durable when it returns: what was written before without a sync is not.
     ///

@@ -169,6 +169,12 @@ impl<'a> Records<'a> {
         Self { rest: payload }
     }
 
+    /// Bytes that are left.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     fn split(&self) -> Option<(&'a [u8], &'a [u8])> {
         let (len, prefix) = varint::decode(self.rest)?;
         let rest = self.rest.get(prefix..)?;
@@ -239,7 +245,8 @@ mod tests {
             let mut damaged = bytes;
             damaged[bit / 8] ^= 1 << (bit % 8);
             let decoded = BatchHeader::decode(&damaged, id(), 8 * 512);
-            let expected = if bit / 8 == 3 && damaged[3] > VERSION { Decoded::Newer(damaged[3]) } else { Decoded::Invalid };
+            let expected =
+                if bit / 8 == 3 && damaged[3] > VERSION { Decoded::Newer(damaged[3]) } else { Decoded::Invalid };
             assert_eq!(decoded, expected, "bit {bit}");
         }
     }

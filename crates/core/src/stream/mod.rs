@@ -11,6 +11,7 @@
 //! - `recover`: opening, step by step; with `head` (is a file in use), `image` (a file in memory), `tail` (where the
 //!   stream ends), `evidence` (whether it ended there), `torn` (what is cut off), `repair` (the writes of all that),
 //!   `salvage` (going on behind damage)
+//! - `read`: the reader
 //! - `report`, `snapshot`: what an open has found; what a reader needs to know
 //!
 //! The protocol, and its fourteen rules that comments refer to by number, are in `docs/design.md`.
@@ -26,6 +27,7 @@ mod log;
 mod options;
 mod own;
 mod plan;
+pub mod read;
 mod recover;
 mod repair;
 mod report;

@@ -88,7 +88,11 @@ impl World<'_> {
             _ => Effect::EINTR,
         };
         let fault = Fault::new(effect).nth(1 + rng.below(12));
-        if rng.chance(1, 2) { fault.kind(CallKind::Write).kind(CallKind::WriteSynced).kind(CallKind::SyncData) } else { fault }
+        if rng.chance(1, 2) {
+            fault.kind(CallKind::Write).kind(CallKind::WriteSynced).kind(CallKind::SyncData)
+        } else {
+            fault
+        }
     }
 
     /// One call, and what it led to. `Err`: a broken promise.
@@ -104,7 +108,11 @@ impl World<'_> {
             let fault = Fault::new(effect);
             let writes = rng.chance(1, 2);
             self.disk.inject(if writes {
-                fault.nth(1 + rng.below(6)).kind(CallKind::Write).kind(CallKind::WriteSynced).kind(CallKind::SyncData)
+                fault
+                    .nth(1 + rng.below(6))
+                    .kind(CallKind::Write)
+                    .kind(CallKind::WriteSynced)
+                    .kind(CallKind::SyncData)
                     .kind(CallKind::ZeroRange)
             } else {
                 fault.nth(1 + rng.below(if self.log.is_none() { 60 } else { 12 }))

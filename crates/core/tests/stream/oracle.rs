@@ -124,7 +124,10 @@ impl Oracle {
                 return Err(format!("P3: {there} of {} records that belong together", handed.records.len()));
             }
             if there < extra.len() {
-                return Err(format!("P3: a vanished record came back, or one from nowhere: {:?}", short(&extra[there])));
+                return Err(format!(
+                    "P3: a vanished record came back, or one from nowhere: {:?}",
+                    short(&extra[there])
+                ));
             }
             return Ok(number);
         }

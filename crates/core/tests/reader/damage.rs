@@ -56,7 +56,11 @@ fn check_seeks(stream: &Stream, snapshot: &Snapshot, lost: &[u64], what: &str) {
             Ok(record) => assert!(record.is_some_and(|record| record.data == oracle.records[seq as usize].1), "{what}"),
             Err(error) => {
                 assert!(matches!(error.kind(), ErrorKind::Corrupt(_)));
-                assert!(lost.contains(&seq) && error.seqs().unwrap().contains(&seq), "{what}: {error}");
+                assert!(
+                    lost.contains(&seq) && error.seqs().unwrap().contains(&seq),
+                    "{what}: get {seq} of {lost:?}: {error}, {:?}",
+                    error.seqs()
+                );
             }
         }
         let (records, gaps) = read_with_gaps(snapshot, Start::Seq(seq));

@@ -126,6 +126,17 @@ impl Walk {
         self.damaged(broken).map(Met::Damage)
     }
 
+    /// Whether the batch here, of which the one in front is not known, is contradicted by what lies behind: either may be
+    /// wrong, and who begins further in front can tell.
+    pub(super) fn is_in_doubt(&mut self) -> Result<bool> {
+        if self.previous.is_some() || self.at >= self.part.limit {
+            return Ok(false);
+        }
+        self.window.hold(self.at);
+        let Some(header) = self.header_at(self.at)? else { return Ok(false) };
+        Ok(self.is_whole(self.at, &header)? && self.contradiction(self.at, &header)?.is_some())
+    }
+
     /// The next batch, if it can be had without reading: for those who hand over what was read in one go.
     pub(super) fn ready(&self) -> Option<Found> {
         let previous = self.previous?;

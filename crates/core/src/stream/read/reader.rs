@@ -118,7 +118,11 @@ impl Reader {
             _ if from_seq >= snapshot.next_seq() => Blocks::of(&part, options.cache).behind(),
             _ => Blocks::of(&part, options.cache).by_seq(from_seq)?,
         };
-        let walk = walk_at(part, entry.at, entry.seq, entry.previous, options.cache, few);
+        let mut walk = walk_at(part, entry.at, entry.seq, entry.previous, options.cache, few);
+        while walk.is_in_doubt()? {
+            let entry = Blocks::of(&walk.part, options.cache).by_offset(walk.at.saturating_sub(1))?;
+            (walk.at, walk.seq, walk.previous) = (entry.at, entry.seq, entry.previous);
+        }
         let on_gap = options.on_gap;
         Ok(Self { snapshot, number, walk, from_seq, from_time, to, on_gap, reported: None })
     }

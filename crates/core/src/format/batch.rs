@@ -193,6 +193,7 @@ impl<'a> Iterator for Records<'a> {
 }
 
 #[cfg(test)]
+#[allow(clippy::as_conversions, reason = "tests say what they expect by panicking, and lengths fit")]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -239,7 +240,8 @@ mod tests {
             let mut damaged = bytes;
             damaged[bit / 8] ^= 1 << (bit % 8);
             let decoded = BatchHeader::decode(&damaged, id(), 8 * 512);
-            let expected = if bit / 8 == 3 && damaged[3] > VERSION { Decoded::Newer(damaged[3]) } else { Decoded::Invalid };
+            let expected =
+                if bit / 8 == 3 && damaged[3] > VERSION { Decoded::Newer(damaged[3]) } else { Decoded::Invalid };
             assert_eq!(decoded, expected, "bit {bit}");
         }
     }

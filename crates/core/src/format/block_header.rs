@@ -134,7 +134,8 @@ mod tests {
             damaged[bit / 8] ^= 1 << (bit % 8);
             let decoded = BlockHeader::decode(&damaged, id());
             // In the version byte a flipped bit is another version; there is none below ours, only torn writes.
-            let expected = if bit / 8 == 3 && damaged[3] > VERSION { Decoded::Newer(damaged[3]) } else { Decoded::Invalid };
+            let expected =
+                if bit / 8 == 3 && damaged[3] > VERSION { Decoded::Newer(damaged[3]) } else { Decoded::Invalid };
             assert_eq!(decoded, expected, "bit {bit}");
         }
     }

@@ -90,7 +90,9 @@ impl LogOptions {
             return refuse(format!("file size must be from 1 MiB to 2 GiB, not {file_size}"));
         }
         if !whole(file_size) || self.blocks_of(file_size) < blocks {
-            return refuse(format!("file size must be a whole number of blocks, {blocks} or more, not {file_size} bytes"));
+            return refuse(format!(
+                "file size must be a whole number of blocks, {blocks} or more, not {file_size} bytes"
+            ));
         }
         let first = self.first_size();
         if !whole(first) || self.blocks_of(first) < LEAST_BLOCKS_EVER || first > file_size {

@@ -138,7 +138,9 @@ fn create(
 ) -> Result<Recovered> {
     let first = match prepared.pop_front() {
         Some(first) if first.index() == 1 => first,
-        Some(first) => return Err(corrupt(&first, "is not in use, and neither is any other file, yet some were released")),
+        Some(first) => {
+            return Err(corrupt(&first, "is not in use, and neither is any other file, yet some were released"));
+        }
         None => sequence.alloc(Some(options.blocks_of(options.first_size())))?,
     };
     let (block_shift, block_count) = (first.shape().block_shift(), first.shape().block_count());

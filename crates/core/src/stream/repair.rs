@@ -77,8 +77,7 @@ impl Repair<'_> {
         if let Some(torn) = torn {
             let end = self.image.end_of_content(self.tail.at).unwrap_or(self.tail.at);
             let pieces = self.image.pieces(&(self.tail.at..end));
-            let label =
-                Label { time_ms: now_ms(self.io), index: writer.file.index(), position: writer.end().position };
+            let label = Label { time_ms: now_ms(self.io), index: writer.file.index(), position: writer.end().position };
             torn.saved_as = Some(torn::save(self.io, self.meta, &self.options.sequence, label, &pieces)?);
         }
         // The header of a block that begins right there is in the range, too.

@@ -9,9 +9,7 @@ use super::head::{Head, is_merely_prepared};
 use super::image::Image;
 use super::layout::Layout;
 use super::options::{LEAST_BLOCKS_EVER, LogOptions, MOST_FILE_SIZE};
-use super::recover::{
-    Around, Current, Recovered, examine, is_evicted, know, open_sequence, resume, view,
-};
+use super::recover::{Around, Current, Recovered, examine, is_evicted, know, open_sequence, resume, view};
 use super::report::{Gap, Previous, Recovery};
 use super::roll;
 use super::snapshot::FileView;
@@ -40,10 +38,7 @@ struct Proof {
 impl Proof {
     fn with(self, other: Option<Self>) -> Self {
         let Some(other) = other.filter(|other| other.id == self.id) else { return self };
-        let end = Mark {
-            position: self.end.position.max(other.end.position),
-            seq: self.end.seq.max(other.end.seq),
-        };
+        let end = Mark { position: self.end.position.max(other.end.position), seq: self.end.seq.max(other.end.seq) };
         let (epoch, time_ms) = (self.epoch.max(other.epoch), self.time_ms.max(other.time_ms));
         Self { id: self.id, end, last: self.last.max(other.last), epoch, time_ms }
     }

@@ -60,12 +60,7 @@ fn make_folder(io: &dyn Io, folder: &Path) -> Result<()> {
 }
 
 /// Names sort by time.
-fn create(
-    io: &dyn Io,
-    folder: &Path,
-    options: &SequenceOptions,
-    label: Label,
-) -> Result<(PathBuf, Box<dyn IoFile>)> {
+fn create(io: &dyn Io, folder: &Path, options: &SequenceOptions, label: Label) -> Result<(PathBuf, Box<dyn IoFile>)> {
     const ATTEMPTS: u32 = 10_000;
     let Label { time_ms, index, position } = label;
     let open = OpenOptions { read_only: false, sync: options.create.file.sync };

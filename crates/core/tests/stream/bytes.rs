@@ -96,9 +96,10 @@ fn every_flipped_bit() {
                     let damaged = start.fork();
                     damaged.flip_bit(&file, offset, (offset % 8) as u32).unwrap();
                     let what = format!("sealed {sealed}: bit {} of byte {offset} of {name}", offset % 8);
-                    match check(&damaged, &options, &records, loss, &what) {
-                        true => found += 1,
-                        false => harmless += 1,
+                    if check(&damaged, &options, &records, loss, &what) {
+                        found += 1;
+                    } else {
+                        harmless += 1;
                     }
                 }
             }
@@ -123,9 +124,10 @@ fn every_sector_zeroed_or_garbled_and_every_length() {
                         for garbled in [false, true] {
                             let damaged = start.fork();
                             let range = offset..offset + size as u64;
-                            match garbled {
-                                true => damaged.garble_on_disk(&file, range).unwrap(),
-                                false => damaged.zero_on_disk(&file, range).unwrap(),
+                            if garbled {
+                                damaged.garble_on_disk(&file, range).unwrap();
+                            } else {
+                                damaged.zero_on_disk(&file, range).unwrap();
                             }
                             let what = format!("sealed {sealed}: {size} bytes at {offset} of {name}, noise: {garbled}");
                             check(&damaged, &options, &records, loss, &what);

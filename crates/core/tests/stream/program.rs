@@ -125,8 +125,7 @@ pub fn commit(
 
 /// Opens what a crash has left, compares it with the oracle, and goes on: appends, loses the power, opens again.
 pub fn check_and_go_on(disk: &SimDisk, options: &LogOptions, oracle: &mut Oracle) -> Result<Recovery, String> {
-    let (mut log, recovery) =
-        open_with(&disk.io(), options).map_err(|error| format!("P2: does not open: {error}"))?;
+    let (mut log, recovery) = open_with(&disk.io(), options).map_err(|error| format!("P2: does not open: {error}"))?;
     oracle.check(disk, &recovery)?;
     if recovery.postponed {
         return Err("postponed, though there is space".to_owned());

@@ -67,9 +67,7 @@ fn file_batch(data: &[u8], at: u64, index: u16) -> Option<(FileBatch, BatchHeade
     let start = FileBatch::decode(payload, 0)?;
     match BatchHeader::decode(bytes.first_chunk()?, id, start.position + at) {
         Decoded::Valid(header)
-            if header.kind == Kind::File
-                && header.payload_checksum == id.checksum(payload)
-                && start.index == index =>
+            if header.kind == Kind::File && header.payload_checksum == id.checksum(payload) && start.index == index =>
         {
             Some((FileBatch { seq: header.seq, ..start }, header))
         }
@@ -170,7 +168,8 @@ fn check_block_headers(contents: &Contents, headers: &[Vec<u8>], layout: Layout,
         if over.at >= from + layout.block_data() {
             continue;
         }
-        let Decoded::Valid(header) = BlockHeader::decode(headers[block as usize].as_slice().try_into().unwrap(), start.id)
+        let Decoded::Valid(header) =
+            BlockHeader::decode(headers[block as usize].as_slice().try_into().unwrap(), start.id)
         else {
             panic!("block {block} of file {} has no header, though the stream goes on to {end}", start.index);
         };

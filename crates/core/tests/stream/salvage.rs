@@ -60,18 +60,18 @@ fn each_sector_of_the_last_file() {
     let start = start();
     let last = names(&start).into_iter().rev().nth(1).unwrap();
     let file = format!("{DIR}/{last}");
-    let mut damages = 0;
+    let mut errors = 0;
     for offset in (0..start.disk_len(&file).unwrap()).step_by(4096) {
         let damaged = start.fork();
         damaged.garble_on_disk(&file, offset..offset + 4096).unwrap();
         // Rot that is harmless, or that nothing proves, is none of a salvage's business.
         let strict = damaged.fork();
         if open_with(&strict.io(), &options()).is_err() {
-            damages += 1;
+            errors += 1;
             go_on(&damaged, 8, &format!("noise at {offset} of {last}"));
         }
     }
-    assert!(damages >= 2, "{damages}");
+    assert!(errors >= 2, "{errors}");
 }
 
 #[test]

@@ -18,6 +18,8 @@ const copy = join(root, 'target', 'mutants', 'source')
 const crash = ['--test', 'crash']
 const system = ['--test', 'syscalls', '--test', 'os_io', '--test', 'os_file']
 const engine = ['crates/core/src/file', 'crates/core/src/sequence']
+const stream = ['crates/core/src/stream']
+const log = ['--test', 'stream']
 const linux = ['crates/core/src/sys/linux.rs', 'crates/core/src/sys/unix.rs']
 
 const io = 'Ok::<(), std::io::Error>(())'
@@ -72,6 +74,182 @@ const kinds = [
     tests: crash,
   },
   { what: 'poisoning', in: engine, text: 'state.poisoned = synced.is_err();', instead: '', tests: crash },
+  { what: 'sync of a file', in: stream, call: /[\w.]*\bfile\.sync(?:_all)?\(/g, instead: own, tests: log },
+  { what: 'sync of a folder', in: stream, call: /\bio\.sync_dir\(folder\)/g, instead: io, tests: log },
+  // The rules of the protocol, by their numbers. The first one lies in the order in which files are opened, the eighth
+  // and the fourteenth in what is not done at all: their tests say how they were seen failing.
+  {
+    what: 'rule 2, a cache that stays is taken for the disk',
+    in: stream,
+    text: 'Ok(file.evict(&(0..file.shape().size()))? == Evicted::Done)',
+    instead: 'Ok(file.evict(&(0..file.shape().size()))? != Evicted::Remaining(u64::MAX))',
+    tests: log,
+  },
+  {
+    what: 'rule 3, a synced write behind written ones',
+    in: stream,
+    text: 'Level::Durable if !self.unsynced && ',
+    instead: 'Level::Durable if ',
+    tests: log,
+  },
+  {
+    what: 'rule 3, more called durable than is',
+    in: stream,
+    text: 'durable_upto: self.durable.position,',
+    instead: 'durable_upto: self.start.position.saturating_add(frame.at()),',
+    tests: log,
+  },
+  {
+    what: 'rule 4, sync of what lies in front of a new file',
+    in: stream,
+    text: `        if self.unsynced {
+            self.sync()?;
+        }
+        let start = self.next_start`,
+    instead: '        let start = self.next_start',
+    tests: log,
+  },
+  {
+    what: 'rule 4, second copy of the file batch',
+    in: stream,
+    text: '.zip([0, layout.second_copy()]) {\n        let mut frame = Frame::new',
+    instead: '.zip([0]) {\n        let mut frame = Frame::new',
+    tests: log,
+  },
+  {
+    what: 'rule 4, missing copy written again',
+    in: stream,
+    text: 'repair.restore_copies(writer)?;',
+    instead: '',
+    tests: log,
+  },
+  {
+    what: 'rule 4, prepared files are zeros',
+    in: ['crates/core/src/stream/recover.rs'],
+    text: ' || !is_merely_prepared(&file)? {',
+    instead: ' {',
+    tests: log,
+  },
+  {
+    what: 'rule 5, evidence',
+    in: stream,
+    text: 'self.headers_behind(at).find(|header| header.durable_upto > end)',
+    instead: 'self.headers_behind(at).find(|header| header.durable_upto > end.max(u64::MAX))',
+    tests: log,
+  },
+  {
+    what: 'rule 6, next sector of its own',
+    in: stream,
+    text: 'if own > at { self.batch_at(own) } else { None }',
+    instead: 'if own > at { None } else { self.batch_at(own) }',
+    tests: log,
+  },
+  {
+    what: "rule 6, last one's checksum behind padding",
+    in: stream,
+    text: 'let linked = before.previous.map_or(!known, |previous| previous == header.previous);',
+    instead: 'let linked = !known || before.previous.is_some();',
+    tests: log,
+  },
+  {
+    what: 'rule 7, forward from what was durable',
+    in: stream,
+    text: 'let begin = self.step_back(layout.block_of(durable).0, first, |at, _| at <= durable);',
+    instead: 'let begin = found.filter(|_| durable > 0);',
+    tests: log,
+  },
+  {
+    what: 'rule 7, end in front of what was durable',
+    in: stream,
+    text: 'if end < tail.needed {',
+    instead: 'if end < tail.needed && end == u64::MAX {',
+    tests: log,
+  },
+  {
+    what: 'rule 9, recovery after a failed write',
+    in: ['crates/core/src/stream/log.rs'],
+    text: `options.aligned) {
+            self.state = State::Uncertain;`,
+    instead: 'options.aligned) {',
+    tests: log,
+  },
+  {
+    what: 'rule 10, sectors kept free',
+    in: ['crates/core/src/stream/plan.rs'],
+    text: 'self.layout.watermark_sector()',
+    instead: 'self.layout.capacity()',
+    tests: log,
+  },
+  {
+    what: 'rule 10, sector for the seal alone',
+    in: stream,
+    text: 'Kind::Watermark, self.layout.watermark_sector()',
+    instead: 'Kind::Watermark, self.layout.seal_sector()',
+    tests: log,
+  },
+  {
+    what: 'rule 10, no watermark behind another',
+    in: stream,
+    text: 'if said || at > last {',
+    instead: 'if (said && at > last) || at > last {',
+    tests: log,
+  },
+  {
+    what: 'rule 11, zeros',
+    in: stream,
+    text: 'writer.file.zero(range)?;',
+    instead: '',
+    tests: log,
+  },
+  {
+    what: 'rule 11, header of the block at the start of a torn range',
+    in: stream,
+    text: 'let range = layout.file_range(&(from..layout.capacity()));',
+    instead: 'let range = layout.file_offset(from)..layout.file_range(&(from..layout.capacity())).end;',
+    tests: log,
+  },
+  {
+    what: 'rule 11, a copy that is in the way',
+    in: stream,
+    text: 'if error.kind() == ErrorKind::AlreadyExists && number < ATTEMPTS =>',
+    instead: 'if error.kind() == ErrorKind::AlreadyExists && number > ATTEMPTS =>',
+    tests: log,
+  },
+  {
+    what: 'rule 12, sync of the folder at a release',
+    in: ['crates/core/src/sequence/release.rs'],
+    text: 'self.sync_names(&mut state)?;',
+    instead: '',
+    tests: log,
+  },
+  {
+    what: 'rule 13, watermark behind a durable commit behind written ones',
+    in: stream,
+    text: 'if behind_written {',
+    instead: 'if behind_written && first == u64::MAX {',
+    tests: log,
+  },
+  {
+    what: 'rule 13, watermark behind a flush',
+    in: stream,
+    text: '            }\n            self.mark();',
+    instead: '            }',
+    tests: log,
+  },
+  {
+    what: 'rule 13, watermark behind a recovery',
+    in: stream,
+    text: 'writer.watermark(repair.io)?;',
+    instead: '',
+    tests: log,
+  },
+  {
+    what: 'check of a payload',
+    in: stream,
+    text: 'let whole = self.id.checksum(payload) == header.payload_checksum;',
+    instead: 'let whole = self.id.checksum(payload) | 1 == header.payload_checksum | 1 || !payload.is_empty();',
+    tests: log,
+  },
   { what: 'flag for a synced write', in: linux, text: 'libc::RWF_DSYNC', instead: '0', tests: system },
   {
     what: 'fdatasync',
@@ -177,6 +355,7 @@ function test(tests) {
     ...process.env,
     CARGO_TARGET_DIR: join(root, 'target', 'mutants', 'target'),
     RUST_BACKTRACE: '0',
+    PSTREAM_MODEL_CASES: '3000',
     CARGO_TERM_COLOR: 'never',
   }
   const run = (extra) =>

@@ -199,6 +199,7 @@ impl<'a> Iterator for Records<'a> {
 }
 
 #[cfg(test)]
+#[allow(clippy::as_conversions, reason = "tests say what they expect by panicking, and lengths fit")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -143,6 +143,7 @@ impl Layout {
 }
 
 #[cfg(test)]
+#[allow(clippy::as_conversions, reason = "tests say what they expect by panicking, and lengths fit")]
 mod tests {
     use super::*;
     use crate::format::batch;

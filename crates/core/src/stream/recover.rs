@@ -69,12 +69,13 @@ pub(super) fn open_sequence(io: &Arc<dyn Io>, directory: &Path, options: &LogOpt
 fn open_once(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions) -> Result<Recovered> {
     // lock; sync dir; indexes contiguous, else CORRUPT
     let sequence = open_sequence(io, directory, options)?;
-    let mut files = sequence.retrieve().map_err(broken)?;
+    let mut files = sequence.retrieve_what_is_there()?;
     let views: Vec<FileView> = files.left().map(view).collect();
+    check_contiguous(&views)?;
     let mut prepared = VecDeque::new();
     // for f from highest to lowest
     while let Some(file) = files.next_back() {
-        let file = file?;
+        let file = file.map_err(impossible_length)?;
         let certain = is_evicted(&file)?;
         if let Some(head) = Head::read(&file, file.index())? {
             let current = Current { file, head, certain };
@@ -90,9 +91,19 @@ fn open_once(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions) -> Result
     create(io, options, sequence, prepared)
 }
 
-/// A gap among the files of a stream, or a file of a length that none has, is damage to the stream.
-fn broken(error: Error) -> Error {
-    if !matches!(error.kind(), ErrorKind::SequenceBroken | ErrorKind::InvalidFile) {
+fn check_contiguous(views: &[FileView]) -> Result<()> {
+    let apart = views.windows(2).find_map(|pair| match pair {
+        [one, next] if next.index != one.index.wrapping_add(1) => Some(next),
+        _ => None,
+    });
+    let Some(behind) = apart else { return Ok(()) };
+    let message = format!("stream is damaged: the file in front of '{}' is missing", behind.path.display());
+    Err(Error::new(ErrorKind::Corrupt(Damage::default()), message).at_path(&behind.path))
+}
+
+/// A file of a length that none has. One that was left long ago is not looked at.
+fn impossible_length(error: Error) -> Error {
+    if *error.kind() != ErrorKind::InvalidFile {
         return error;
     }
     let message = format!("stream is damaged: {error}");

@@ -42,7 +42,8 @@ impl Repair<'_> {
     }
 
     /// Rule 2, where the page cache could not be emptied: it may show what the disk has lost. Everything that no batch
-    /// proves durable is written again, with the same bytes.
+    /// proves durable is written again, with the same bytes. On a disk that may garble a sector that it rewrites, a power
+    /// cut in the midst of this can cost the last commit, aligned or not: there is no other way to be certain.
     pub(super) fn make_certain(&self, writer: &Writer) -> Result<()> {
         if self.certain {
             return Ok(());

@@ -20,7 +20,7 @@ fn what_is_committed_is_read_in_order_and_seqs_are_dense() {
     let mut expected = Vec::new();
     for number in 0..40 {
         let records: Vec<Vec<u8>> =
-            (0..number % 4 + 1).map(|part| record(number * 10 + part, 90 * part as usize)).collect();
+            (0..=number % 4).map(|part| record(number * 10 + part, 90 * part as usize)).collect();
         let committed = commit(&mut log, &records);
         assert_eq!(committed.seqs, expected.len() as u64..(expected.len() + records.len()) as u64);
         assert_eq!(committed.durable.seq, committed.seqs.end);
@@ -101,7 +101,7 @@ fn a_large_record_goes_past_a_small_file() {
     log.prepare_next().unwrap();
     let large = record(1, 200_000);
     commit(&mut log, &[record(0, 10)]);
-    commit(&mut log, &[large.clone()]);
+    commit(&mut log, std::slice::from_ref(&large));
     let contents = read(&disk).unwrap();
     assert_eq!(contents.records(), [record(0, 10), large]);
     assert_eq!(contents.files.iter().map(|file| file.block_count).collect::<Vec<_>>(), [4, 8, 64]);

@@ -108,7 +108,7 @@ impl Oracle {
         self.written = 0;
         self.cache_lost = false;
         self.released = self.released.min(contents.start);
-        self.no_strangers(disk)?;
+        no_strangers(disk)?;
         Ok(contents)
     }
 
@@ -136,13 +136,12 @@ impl Oracle {
             Some(record) => Err(format!("P3: a record from nowhere: {:?}", short(record))),
         }
     }
+}
 
-    fn no_strangers(&self, disk: &SimDisk) -> Result<(), String> {
-        let stranger = |name: &String| !name.starts_with(NAME);
-        match disk.names("/d").unwrap().iter().find(|name| stranger(name)) {
-            Some(name) => Err(format!("{name} was left in the folder")),
-            None => Ok(()),
-        }
+fn no_strangers(disk: &SimDisk) -> Result<(), String> {
+    match disk.names("/d").unwrap().iter().find(|name| !name.starts_with(NAME)) {
+        Some(name) => Err(format!("{name} was left in the folder")),
+        None => Ok(()),
     }
 }
 

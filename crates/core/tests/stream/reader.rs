@@ -89,8 +89,17 @@ fn batch(data: &[u8], id: StreamId, base: u64, at: u64) -> Option<(BatchHeader, 
 }
 
 /// All that is in the stream, as far as it goes on without a break. An error says where it breaks off although there is
-/// more.
+/// more, or which block says something wrong of itself.
 pub fn read(disk: &SimDisk) -> Result<Contents, String> {
+    read_files(disk, true)
+}
+
+/// The same where headers of blocks may be damaged.
+pub fn read_damaged(disk: &SimDisk) -> Result<Contents, String> {
+    read_files(disk, false)
+}
+
+fn read_files(disk: &SimDisk, with_blocks: bool) -> Result<Contents, String> {
     let mut contents = Contents::default();
     // The end of what was read: position, seq, checksum of the last batch.
     let mut end: Option<(u64, u64, u32)> = None;
@@ -120,7 +129,9 @@ pub fn read(disk: &SimDisk) -> Result<Contents, String> {
         contents.files.push(start);
         let first = Walk { at: layout.first_batch(), seq: start.seq, previous: second.checksum(start.id) };
         let last = walk(&mut contents, &data, layout, &start, first);
-        check_block_headers(&contents, &headers, layout, &start, last.at);
+        if with_blocks {
+            check_block_headers(&contents, &headers, layout, &start, last.at);
+        }
         end = Some((start.position + last.at, last.seq, last.previous));
     }
     Ok(contents)

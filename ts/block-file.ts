@@ -273,6 +273,9 @@ const FileOfSequence = class SequenceFile extends Base {
   }
 }
 
+/** Keeps a sequence, and with it the lock, from being garbage-collected while one of its files is in use. */
+const owners = new WeakMap<SequenceFile, object>()
+
 /** A block file of a sequence. Comes from a `FileSequence` only. */
 export interface SequenceFile extends BlockFile {
   /** Its place in the sequence, 0 to 65,535. */
@@ -280,8 +283,10 @@ export interface SequenceFile extends BlockFile {
 }
 
 /** @internal */
-export function sequenceFile(file: NativeFile): SequenceFile {
-  return new FileOfSequence(KEY, file)
+export function sequenceFile(file: NativeFile, sequence: object): SequenceFile {
+  const made = new FileOfSequence(KEY, file)
+  owners.set(made, sequence)
+  return made
 }
 
 /** @internal */

@@ -43,8 +43,8 @@ const MOST_TIMEOUT_MS = 2 ** 31 - 1
  * One opener at a time: the lock is the system's own, so that it is free again whenever its holder is gone, however it
  * went. Allocs, releases and retrievals are done one after the other, in the order of the calls.
  *
- * A sequence that is not closed gives up its lock when it is garbage-collected, though its files stay open: keep it as
- * long as you use them, and close it.
+ * A sequence that is not closed gives up its lock when it is garbage-collected, which it is not while one of its files
+ * is in use. Do not wait for that: close it.
  *
  * @example
  * ```ts
@@ -135,7 +135,7 @@ export class FileSequence implements AsyncDisposable {
   async alloc(options?: { blockCount?: number }): Promise<SequenceFile> {
     const given = options === undefined ? {} : optionsObject('options', options)
     const count = given.blockCount === undefined ? undefined : anyInteger('options.blockCount', given.blockCount)
-    return sequenceFile(unwrap(await this.#call(() => this.#native.alloc(count))))
+    return sequenceFile(unwrap(await this.#call(() => this.#native.alloc(count))), this)
   }
 
   /**
@@ -164,7 +164,7 @@ export class FileSequence implements AsyncDisposable {
    * meantime.
    */
   retrieve(): AsyncIterable<SequenceFile> {
-    return { [Symbol.asyncIterator]: () => new Retrieval((call) => this.#call(call), this.#native) }
+    return { [Symbol.asyncIterator]: () => new Retrieval((call) => this.#call(call), this.#native, this) }
   }
 
   /**
@@ -252,13 +252,15 @@ export class FileSequence implements AsyncDisposable {
 class Retrieval implements AsyncIterator<SequenceFile, undefined> {
   readonly #call: <T>(call: () => Promise<T>) => Promise<T>
   readonly #sequence: NativeSequence
+  readonly #owner: FileSequence
   readonly #turns = new Gate(1)
   #files: NativeRetrieve | undefined
   #done = false
 
-  constructor(call: <T>(call: () => Promise<T>) => Promise<T>, sequence: NativeSequence) {
+  constructor(call: <T>(call: () => Promise<T>) => Promise<T>, sequence: NativeSequence, owner: FileSequence) {
     this.#call = call
     this.#sequence = sequence
+    this.#owner = owner
   }
 
   async next(): Promise<IteratorResult<SequenceFile, undefined>> {
@@ -292,7 +294,7 @@ class Retrieval implements AsyncIterator<SequenceFile, undefined> {
       unwrap(await opened.close())
       return { done: true, value: undefined }
     }
-    return { done: false, value: sequenceFile(opened) }
+    return { done: false, value: sequenceFile(opened, this.#owner) }
   }
 
   #finish(): void {

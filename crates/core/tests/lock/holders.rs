@@ -230,3 +230,22 @@ fn a_lock_that_is_held_cannot_be_broken() {
     assert_eq!(break_lock(&*io, &root, "s", true).unwrap(), None);
     sequence(&root, "s");
 }
+
+/// Whoever may not wait for the disk gives the lock up without touching the folder: its file stays, and is in nobody's
+/// way.
+#[test]
+fn an_abandoned_lock_is_free_and_its_file_stays() {
+    let folder = folder();
+    let first = sequence(folder.path(), "s");
+    first.alloc(None).unwrap();
+    let before = names(folder.path());
+    first.abandon();
+    assert_eq!(names(folder.path()), before);
+    assert_eq!(*failure(first.alloc(None)).kind(), ErrorKind::Closed);
+    let second = sequence(folder.path(), "s");
+    // Dropped behind its abandonment, it takes nothing from the one that has the lock now.
+    drop(first);
+    assert_eq!(names(folder.path()), before);
+    second.close().unwrap();
+    assert!(!names(folder.path()).contains(&"s.lock".to_owned()));
+}

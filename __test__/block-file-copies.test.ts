@@ -1,7 +1,9 @@
 // The bytes stored are those of the moment of the call: what the caller does with its buffer afterwards does not matter.
 
+import { InvalidInputError } from 'pstream'
 import { expect, test } from 'vitest'
 import { pattern, same } from './support/bytes.js'
+import { failure } from './support/errors.js'
 import { blockFile } from './support/files.js'
 
 test('changing the buffer right after the call changes nothing', async () => {
@@ -53,4 +55,28 @@ test('memory that is used again does not leak from one store into another', asyn
   await file.store(1, new Uint8Array(10).fill(1))
   const loaded = await file.loadBytes(1, 20)
   expect([...loaded]).toEqual([...new Array(10).fill(1), ...new Array(10).fill(7)])
+})
+
+test('a buffer that is lost while the list is being looked at is refused', async () => {
+  const file = await blockFile()
+  const half = file.blockSize / 2
+  const shared = new SharedArrayBuffer(half, { maxByteLength: 2 * half })
+  const grows = new Uint8Array(shared)
+  const [moved, rest] = [new Uint8Array(half), new Uint8Array(half)]
+  const lists: [Uint8Array, () => unknown][] = [
+    [moved, () => structuredClone(moved.buffer, { transfer: [moved.buffer] })],
+    [grows, () => shared.grow(2 * half)],
+  ]
+  for (const [first, spoil] of lists) {
+    const list = new Proxy([first, rest], {
+      get(target, key) {
+        if (key === '1') spoil()
+        return Reflect.get(target, key)
+      },
+    })
+    const error = await failure(file.store(0, list))
+    expect(error).toBeInstanceOf(InvalidInputError)
+    expect(error.message).toBe('from[0] has changed its length during the call')
+  }
+  expect((await file.loadBytes(0, file.size)).every((byte) => byte === 0)).toBe(true)
 })

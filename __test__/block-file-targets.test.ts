@@ -77,3 +77,24 @@ test('loadBytes gives memory of its own, of exactly the length asked for', async
   expect(first.buffer.byteLength).toBe(10)
   expect(first.buffer).not.toBe(second.buffer)
 })
+
+test('a buffer with methods of its own is filled, and never sees the memory that native code uses', async () => {
+  const seen: unknown[] = []
+  class Curious extends Uint8Array {
+    override set(source: ArrayLike<number>, offset?: number): void {
+      seen.push(source)
+      super.set(source, offset)
+    }
+    override get byteLength(): number {
+      return 1
+    }
+  }
+  const file = await blockFile()
+  await file.store(0, pattern(BLOCK))
+  const target = new Curious(BLOCK)
+  await file.load(0, target)
+  expect(same(target, pattern(BLOCK))).toBe(true)
+  await file.store(1, target)
+  expect(same(await file.loadBytes(1, BLOCK), pattern(BLOCK))).toBe(true)
+  expect(seen).toEqual([])
+})

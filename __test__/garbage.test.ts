@@ -17,3 +17,10 @@ test.runIf(process.platform === 'linux')('files and sequences that are dropped',
   expect({ after, length, stored }).toEqual({ after: 0, length: 20, stored: true })
   expect(readdirSync(root)).not.toContain('events.lock')
 })
+
+test('a file that is kept keeps its sequence, and so the lock', () => {
+  const keeping = fileURLToPath(new URL('fixtures/keeping-a-file.mjs', import.meta.url))
+  const { stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', keeping, folder()], { encoding: 'utf8' })
+  expect(stderr).toBe('')
+  expect(JSON.parse(stdout)).toEqual(['PSTREAM_LOCKED', 'PSTREAM_LOCKED'])
+})

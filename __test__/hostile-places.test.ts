@@ -49,6 +49,18 @@ test.runIf(UNIX)('a folder or a pipe in the place of the lock', async () => {
   }
 })
 
+test.runIf(process.platform === 'linux')('a relative path where the working directory has vanished', () => {
+  const cwd = folder()
+  const script = `
+    process.chdir(${JSON.stringify(cwd)})
+    require('node:fs').rmdirSync(${JSON.stringify(cwd)})
+    import(${JSON.stringify(new URL('../dist/index.js', import.meta.url))}).then(({ BlockFile }) =>
+      BlockFile.open('data', { blockShift: 12 }).catch((error) =>
+        console.log(error.code, error.message, error.cause.code)))`
+  const { stdout } = spawnSync(process.execPath, ['--input-type=commonjs', '-e', script], { encoding: 'utf8' })
+  expect(stdout).toBe('PSTREAM_NOT_FOUND path is relative, and the working directory is gone ENOENT\n')
+})
+
 test.runIf(UNIX)('a folder that vanishes while the sequence is open', async () => {
   const root = join(folder(), 'sub')
   mkdirSync(root)

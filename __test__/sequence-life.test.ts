@@ -172,6 +172,28 @@ test('what is no file of a sequence cannot be released', async () => {
   }
 })
 
+test('a release waits for the loads and stores of its file that were called before', async () => {
+  const opened = await sequence(folder())
+  const first = await opened.alloc({ blockCount: 1024 })
+  const second = await opened.alloc()
+  const before = Array.from({ length: 10 }, () => [
+    first.store(0, new Uint8Array(first.size)),
+    first.loadBytes(0, first.size),
+  ])
+  const release = opened.release(first)
+  await Promise.all(before.flat())
+  await release
+  expect(await failure(first.loadBytes(0, 1))).toMatchObject({ code: 'PSTREAM_CLOSED', path: first.path })
+
+  // One that fails lets them go on.
+  const third = await opened.alloc()
+  const refused = failure(opened.release(third))
+  const load = third.loadBytes(0, 1)
+  expect(await refused).toMatchObject({ code: 'PSTREAM_SEQUENCE_OUT_OF_ORDER' })
+  expect(await load).toHaveLength(1)
+  await Promise.all([second.close(), third.close()])
+})
+
 test('allocs and releases that are called at once are done one after the other', async () => {
   const opened = await sequence(folder())
   const files = await Promise.all(Array.from({ length: 20 }, () => opened.alloc()))

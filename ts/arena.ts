@@ -67,12 +67,24 @@ export function allocate(length: number): ArrayBuffer {
   }
 }
 
+/** What a message calls one of the buffers. */
+function nameOf(name: string, list: ByteList, index: number): string {
+  return list.single ? name : `${name}[${index}]`
+}
+
+/** Not the buffer's own: one that a subclass brings would be handed our memory. */
+const { set } = Uint8Array.prototype
+
 /** The bytes of all buffers, one after the other, in a private buffer. @internal */
-export function gather(list: ByteList): ArrayBuffer {
+export function gather(name: string, list: ByteList): ArrayBuffer {
   const memory = borrow(list.total)
   const target = new Uint8Array(memory)
   let position = 0
   list.buffers.forEach((bytes, index) => {
+    // Looking at a list may run code of the caller, and shared memory may grow at any time.
+    if (byteLength(bytes) !== list.lengths[index]) {
+      throw new InvalidInputError(`${nameOf(name, list, index)} has changed its length during the call`)
+    }
     target.set(bytes, position)
     position += list.lengths[index] ?? 0
   })
@@ -100,7 +112,7 @@ export class Scatter {
       if (target === undefined || size === undefined) return
       this.#check(target, size)
       const part = Math.min(size - this.#filled, length - from)
-      target.set(new Uint8Array(memory, from, part), this.#filled)
+      set.call(target, new Uint8Array(memory, from, part), this.#filled)
       from += part
       this.#filled += part
       if (this.#filled < size) return
@@ -112,7 +124,7 @@ export class Scatter {
   /** A buffer that the caller has given away or shrunk in the meantime cannot take what was loaded for it. */
   #check(target: Bytes, size: number): void {
     if (byteLength(target) >= size && !isGone(target)) return
-    const which = this.#list.single ? this.#name : `${this.#name}[${this.#index}]`
+    const which = nameOf(this.#name, this.#list, this.#index)
     throw new InvalidInputError(`${which} was detached or became too short while the load was under way`)
   }
 }

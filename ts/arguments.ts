@@ -3,7 +3,7 @@
 import { isAbsolute, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isUint8Array } from 'node:util/types'
-import { InvalidInputError } from './errors.js'
+import { InvalidInputError, NotFoundError } from './errors.js'
 
 /** A path, or a `file:` URL. A relative path starts at the working directory of the moment of the call. */
 export type Path = string | URL
@@ -80,7 +80,15 @@ export function path(name: string, value: unknown): string {
   if (text === '') throw refuse(name, 'a path', value)
   wellFormed(name, text)
   // Not `path.resolve`: it takes `..` for the folder above by name, where the system follows links.
-  return isAbsolute(text) ? text : `${process.cwd()}${sep}${text}`
+  return isAbsolute(text) ? text : `${workingDirectory(name)}${sep}${text}`
+}
+
+function workingDirectory(name: string): string {
+  try {
+    return process.cwd()
+  } catch (cause) {
+    throw new NotFoundError(`${name} is relative, and the working directory is gone`, { cause })
+  }
 }
 
 function fromUrl(name: string, url: URL): string {

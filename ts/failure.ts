@@ -24,6 +24,7 @@ import {
   WriteZeroError,
 } from './errors.js'
 import type { Failure, Holder } from './native.js'
+import { shownPath } from './windows-path.js'
 
 /** The value, or the error thrown. @internal */
 export function unwrap<T>(outcome: T | Failure): T {
@@ -105,8 +106,9 @@ export function present<T extends object>(object: T): { [K in keyof T]?: Exclude
 }
 
 function detailsOf(failure: Failure): ErrorDetails {
-  const cause = systemErrorOf(failure)
-  const { syscall, path, file, block, position, seq } = failure
+  const path = failure.path === undefined ? undefined : shownPath(failure.path)
+  const cause = systemErrorOf(failure, path)
+  const { syscall, file, block, position, seq } = failure
   return present({ cause, errno: cause?.errno, syscall, path, file, block, position, seq })
 }
 
@@ -118,13 +120,13 @@ interface SystemError extends Error {
 }
 
 /** What Node.js itself would have thrown for the same error. */
-function systemErrorOf(failure: Failure): SystemError | undefined {
+function systemErrorOf(failure: Failure, path: string | undefined): SystemError | undefined {
   if (failure.errno === undefined && failure.osKind === undefined) return undefined
   const [errno, code, text] = systemNameOf(failure)
-  const where = [failure.syscall, failure.path === undefined ? undefined : `'${failure.path}'`]
+  const where = [failure.syscall, path === undefined ? undefined : `'${path}'`]
   const place = where.filter((part) => part !== undefined).join(' ')
   const error: SystemError = new Error(`${code ?? 'unknown error'}: ${text}${place === '' ? '' : `, ${place}`}`)
-  return Object.assign(error, present({ errno, code, syscall: failure.syscall, path: failure.path }))
+  return Object.assign(error, present({ errno, code, syscall: failure.syscall, path }))
 }
 
 function systemNameOf(failure: Failure): [errno: number | undefined, code: string | undefined, text: string] {

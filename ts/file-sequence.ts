@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout as pause } from 'node:timers/promises'
 import { anyInteger, componentName, integer, isSecond, optionsObject, type Path, path } from './arguments.js'
-import { isSequenceFile, nativeFileOf, type SequenceFile, sequenceFile } from './block-file.js'
+import { isSequenceFile, type SequenceFile, sequenceFile, whenSettled } from './block-file.js'
 import { ClosedError, InvalidInputError, type LockHolder } from './errors.js'
 import { errorOf, isFailure, unwrap } from './failure.js'
 import { Gate } from './gate.js'
@@ -16,6 +16,7 @@ import {
   repair,
   type SequenceReport,
 } from './sequence-tools.js'
+import { shownPath } from './windows-path.js'
 
 /** How to open a sequence. */
 export interface FileSequenceOptions extends FileCreation {
@@ -42,6 +43,9 @@ const MOST_TIMEOUT_MS = 2 ** 31 - 1
  * One opener at a time: the lock is the system's own, so that it is free again whenever its holder is gone, however it
  * went. Allocs, releases and retrievals are done one after the other, in the order of the calls.
  *
+ * A sequence that is not closed gives up its lock when it is garbage-collected, which it is not while one of its files
+ * is in use. Do not wait for that: close it.
+ *
  * @example
  * ```ts
  * const sequence = await FileSequence.open('./data', { name: 'events', blockCount: 1024, blockShift: 16 })
@@ -63,7 +67,7 @@ export class FileSequence implements AsyncDisposable {
   private constructor(key: symbol, sequence: NativeSequence) {
     if (key !== KEY) throw new InvalidInputError('a FileSequence comes from FileSequence.open')
     const info = sequence.info()
-    this.root = info.root
+    this.root = shownPath(info.root)
     this.name = info.name
     this.#native = sequence
   }
@@ -131,12 +135,13 @@ export class FileSequence implements AsyncDisposable {
   async alloc(options?: { blockCount?: number }): Promise<SequenceFile> {
     const given = options === undefined ? {} : optionsObject('options', options)
     const count = given.blockCount === undefined ? undefined : anyInteger('options.blockCount', given.blockCount)
-    return sequenceFile(unwrap(await this.#call(() => this.#native.alloc(count))))
+    return sequenceFile(unwrap(await this.#call(() => this.#native.alloc(count))), this)
   }
 
   /**
-   * Removes the first file, which is then closed. Durable when it resolves; after a crash during the call the file may
-   * still be there, and nothing else is different. A file of an earlier instance of the same sequence is accepted.
+   * Removes the first file, which is then closed, after the loads and stores of it that were called before have settled.
+   * Durable when it resolves; after a crash during the call the file may still be there, and nothing else is different. A
+   * file of an earlier instance of the same sequence is accepted.
    *
    * With the file left open and in place it rejects with `PSTREAM_INVALID_INPUT` for what is no file of a sequence;
    * `PSTREAM_SEQUENCE_UNRECOGNIZED` for a file of another sequence; `PSTREAM_SEQUENCE_OUT_OF_ORDER` if it is not the
@@ -144,9 +149,8 @@ export class FileSequence implements AsyncDisposable {
    * `PSTREAM_SYNC_FAILED`: the file may come back after a crash, and the sequence must be opened anew.
    */
   async release(file: SequenceFile): Promise<void> {
-    const ours = isSequenceFile(file) ? nativeFileOf(file) : undefined
-    if (ours === undefined) throw new InvalidInputError('file must be a file of a sequence')
-    unwrap(await this.#call(() => this.#native.release(ours)))
+    if (!isSequenceFile(file)) throw new InvalidInputError('file must be a file of a sequence')
+    unwrap(await this.#call(() => whenSettled(file, (ours) => this.#native.release(ours))))
     await file.close()
   }
 
@@ -160,7 +164,7 @@ export class FileSequence implements AsyncDisposable {
    * meantime.
    */
   retrieve(): AsyncIterable<SequenceFile> {
-    return { [Symbol.asyncIterator]: () => new Retrieval((call) => this.#call(call), this.#native) }
+    return { [Symbol.asyncIterator]: () => new Retrieval((call) => this.#call(call), this.#native, this) }
   }
 
   /**
@@ -248,13 +252,15 @@ export class FileSequence implements AsyncDisposable {
 class Retrieval implements AsyncIterator<SequenceFile, undefined> {
   readonly #call: <T>(call: () => Promise<T>) => Promise<T>
   readonly #sequence: NativeSequence
+  readonly #owner: FileSequence
   readonly #turns = new Gate(1)
   #files: NativeRetrieve | undefined
   #done = false
 
-  constructor(call: <T>(call: () => Promise<T>) => Promise<T>, sequence: NativeSequence) {
+  constructor(call: <T>(call: () => Promise<T>) => Promise<T>, sequence: NativeSequence, owner: FileSequence) {
     this.#call = call
     this.#sequence = sequence
+    this.#owner = owner
   }
 
   async next(): Promise<IteratorResult<SequenceFile, undefined>> {
@@ -288,7 +294,7 @@ class Retrieval implements AsyncIterator<SequenceFile, undefined> {
       unwrap(await opened.close())
       return { done: true, value: undefined }
     }
-    return { done: false, value: sequenceFile(opened) }
+    return { done: false, value: sequenceFile(opened, this.#owner) }
   }
 
   #finish(): void {

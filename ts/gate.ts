@@ -38,6 +38,17 @@ export class Gate {
     for (const watcher of watchers) watcher()
   }
 
+  /** Makes a call when all who came before have left, and lets nobody else in until it is done. */
+  async alone<T>(call: () => Promise<T>): Promise<T> {
+    const places = Array.from({ length: this.#width }, () => this.enter())
+    await Promise.all(places)
+    try {
+      return await call()
+    } finally {
+      for (const _ of places) this.leave()
+    }
+  }
+
   /** Resolves when nobody is inside or waiting. */
   idle(): Promise<void> {
     if (this.#free === this.#width) return Promise.resolve()

@@ -1,11 +1,14 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 
-/** A folder of its own for the running test, gone when it ends. */
+/**
+ * A folder of its own for the running test, gone when it ends. With its links resolved, as paths are shown: where
+ * temporary files go is behind a link on macOS, and may be behind a short name on Windows.
+ */
 export function folder(): string {
-  const path = mkdtempSync(join(tmpdir(), 'pstream-test-'))
+  const path = realpathSync.native(mkdtempSync(join(tmpdir(), 'pstream-test-')))
   onTestFinished(() => rmSync(path, { recursive: true, force: true }))
   return path
 }

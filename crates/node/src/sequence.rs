@@ -21,6 +21,16 @@ use crate::task::{Job, job};
 #[napi]
 pub struct NativeSequence(Arc<FileSequence>);
 
+impl Drop for NativeSequence {
+    /// By the garbage collector, on the JavaScript thread, which must not wait for a folder to be synced. A sequence that
+    /// was closed has nothing to give up; one that a job still works on is given up by that job's end.
+    fn drop(&mut self) {
+        if let Some(sequence) = Arc::get_mut(&mut self.0) {
+            sequence.abandon();
+        }
+    }
+}
+
 impl fmt::Debug for NativeSequence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("NativeSequence").field(&self.0).finish()

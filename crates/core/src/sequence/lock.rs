@@ -133,6 +133,13 @@ impl HeldLock {
     }
 }
 
+impl HeldLock {
+    /// Gives the lock up and leaves its file, as a crash would: no call but the closing of a descriptor.
+    pub(super) fn abandon(mut self) {
+        self.lock = None;
+    }
+}
+
 impl Drop for HeldLock {
     fn drop(&mut self) {
         // Whoever wants to know of errors has called `release`.

@@ -222,6 +222,14 @@ impl FileSequence {
         sync_root(&*self.io, &self.identity.place)
     }
 
+    /// Gives up the lock and makes no other call: for whoever may not wait for the disk, such as a garbage collector. The
+    /// lock's file stays, as after a crash, and is in nobody's way. The sequence is closed then.
+    pub fn abandon(&self) {
+        if let Some(lock) = self.state().lock.take() {
+            lock.abandon();
+        }
+    }
+
     fn window(&self) -> Window {
         Window::unpack(self.window.load(Ordering::Acquire))
     }

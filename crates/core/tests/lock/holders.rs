@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use pstream_core::sequence::{break_lock, inspect};
-use pstream_core::{ErrorKind, FileSequence, SequenceOptions};
+use pstream_core::{ErrorKind, FileSequence};
 use tempfile::TempDir;
 
 use crate::common::hooked::Hooked;
+use crate::common::probe::rename_open;
 use crate::common::{
-    Guarded, assert_code, await_file, failure, folder, helper, names, os, sequence, shape, try_sequence,
+    Guarded, assert_code, await_file, failure, folder, helper, names, os, sequence, sequence_options, shape,
+    try_sequence,
 };
 use crate::{holder_in, open_within};
 
@@ -131,7 +133,7 @@ fn a_drop_syncs_the_folder_like_a_close() {
             kept.lock().unwrap().push(format!("{call} {}", path.file_name().unwrap().to_string_lossy()));
             Ok(())
         });
-        let options = SequenceOptions::default();
+        let options = sequence_options();
         let sequence = FileSequence::open(Arc::new(io), folder.path(), "s", shape(1, 12), options).unwrap();
         let root = format!("sync_dir {}", sequence.root().file_name().unwrap().to_string_lossy());
         trace.lock().unwrap().clear();
@@ -160,7 +162,7 @@ fn a_close_leaves_a_lock_that_is_not_its_own() {
     let folder = folder();
     let first = sequence(folder.path(), "s");
     let path = folder.path().join("s.lock");
-    if fs::rename(&path, folder.path().join("moved")).is_err() {
+    if !rename_open(&path, &folder.path().join("moved")) {
         return;
     }
     fs::write(&path, "theirs").unwrap();
@@ -229,4 +231,23 @@ fn a_lock_that_is_held_cannot_be_broken() {
     assert!(!root.join("s.lock").exists());
     assert_eq!(break_lock(&*io, &root, "s", true).unwrap(), None);
     sequence(&root, "s");
+}
+
+/// Whoever may not wait for the disk gives the lock up without touching the folder: its file stays, and is in nobody's
+/// way.
+#[test]
+fn an_abandoned_lock_is_free_and_its_file_stays() {
+    let folder = folder();
+    let first = sequence(folder.path(), "s");
+    first.alloc(None).unwrap();
+    let before = names(folder.path());
+    first.abandon();
+    assert_eq!(names(folder.path()), before);
+    assert_eq!(*failure(first.alloc(None)).kind(), ErrorKind::Closed);
+    let second = sequence(folder.path(), "s");
+    // Dropped behind its abandonment, it takes nothing from the one that has the lock now.
+    drop(first);
+    assert_eq!(names(folder.path()), before);
+    second.close().unwrap();
+    assert!(!names(folder.path()).contains(&"s.lock".to_owned()));
 }

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::common::probe::removal_is_immediate;
 use crate::common::{folder, indexes, names, sequence};
 
 /// Every thread does as many allocs as releases, so that the sequence only moves.
@@ -16,6 +17,7 @@ fn sixteen_threads_alloc_release_and_retrieve() {
     for _ in 0..BUFFER {
         sequence.alloc(None).unwrap();
     }
+    let immediate = removal_is_immediate(&folder);
     let releases = AtomicU32::new(0);
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
@@ -23,9 +25,22 @@ fn sixteen_threads_alloc_release_and_retrieve() {
                 for _ in 0..ROUNDS {
                     let made = sequence.alloc(None).unwrap();
                     made.store_bytes(0, &made.index().to_le_bytes()).unwrap();
+                    if !immediate {
+                        // Released by another thread it would stay listed as long as this one has it open, and each
+                        // would wait for the other.
+                        made.close();
+                    }
                     loop {
                         // In between two calls nothing is broken, duplicate or out of range.
-                        let Some(first) = sequence.retrieve().unwrap().next() else { continue };
+                        let mut files = match sequence.retrieve() {
+                            // But for a file that one thread has released and another still has open.
+                            Err(error) if !immediate && error.code() == "PSTREAM_SEQUENCE_OUT_OF_RANGE" => {
+                                std::thread::sleep(std::time::Duration::from_millis(1));
+                                continue;
+                            }
+                            files => files.unwrap(),
+                        };
+                        let Some(first) = files.next() else { continue };
                         match first.and_then(|first| sequence.release(&first)) {
                             Ok(()) => break,
                             Err(error) => {

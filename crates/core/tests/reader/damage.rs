@@ -413,3 +413,12 @@ fn a_seq_that_was_passed_over_is_a_gap() {
     let stream = Stream::of(oracle);
     assert_eq!(check(&stream, &stream.snapshot(), "a seq too far"), [lost]);
 }
+
+#[test]
+fn two_copies_that_say_different_things_are_damage() {
+    let stream = Stream::of(sampler(92));
+    let (file, other) = (&stream.oracle.files[0], sampler(93));
+    stream.disk.write_on_disk(path(file.index), 4096, &other.files[0].bytes[4096..8192]).unwrap();
+    let error = Segment::open(stream.files[0].clone(), file.index).unwrap_err();
+    assert_eq!((error.kind(), error.block()), (&ErrorKind::Corrupt, Some(0)));
+}

@@ -199,7 +199,11 @@ impl<'a> Iterator for Records<'a> {
 }
 
 #[cfg(test)]
-#[allow(clippy::as_conversions, reason = "tests say what they expect by panicking, and lengths fit")]
+#[allow(
+    clippy::as_conversions,
+    clippy::arithmetic_side_effects,
+    reason = "tests say what they expect by panicking, and sizes are small"
+)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -143,7 +143,11 @@ impl Layout {
 }
 
 #[cfg(test)]
-#[allow(clippy::as_conversions, reason = "tests say what they expect by panicking, and lengths fit")]
+#[allow(
+    clippy::as_conversions,
+    clippy::arithmetic_side_effects,
+    reason = "tests say what they expect by panicking, and sizes are small"
+)]
 mod tests {
     use super::*;
     use crate::format::batch;
@@ -199,7 +203,7 @@ mod tests {
             let own = layout.next_own(at);
             prop_assert!(own >= at && own - at < SECTOR);
             let (_, within) = layout.block_of(own);
-            prop_assert!(within == 0 || layout.file_offset(own) % SECTOR == 0);
+            prop_assert!(within == 0 || layout.file_offset(own).is_multiple_of(SECTOR));
             prop_assert_eq!(layout.next_own(own), own);
             // Nothing in between is one.
             if own > at {

@@ -14,7 +14,7 @@
 //! - `read`: the reader
 //! - `report`, `snapshot`: what an open has found; what a reader needs to know
 //!
-//! The protocol, and its fourteen rules that comments refer to by number, are in `docs/design.md`.
+//! The protocol, and its fourteen rules that comments refer to by number, are in `docs/recovery.md`.
 
 mod evidence;
 mod frame;

@@ -104,7 +104,7 @@ pub(super) fn steps<'a>(
         while count > 0 {
             let (payload, taken) = match pending.kind {
                 PendingKind::Together => (rest, count),
-                PendingKind::Records => front(rest, room.payload().min(MAX_BATCH)),
+                PendingKind::Records => front(rest, count, room.payload().min(MAX_BATCH)),
             };
             if long(payload.len()) > room.payload() {
                 room = next(long(payload.len()))?;
@@ -124,11 +124,10 @@ pub(super) fn steps<'a>(
     Ok(steps)
 }
 
-/// The longest run of records of at most `limit` bytes, but one at least.
-fn front(payload: &[u8], limit: u64) -> (&[u8], u32) {
+/// The longest run of the `all` records of at most `limit` bytes, but one at least.
+fn front(payload: &[u8], all: u32, limit: u64) -> (&[u8], u32) {
     if long(payload.len()) <= limit {
-        let count = Records::of(payload).count();
-        return (payload, u32::try_from(count).unwrap_or(u32::MAX));
+        return (payload, all);
     }
     let (mut len, mut count) = (0_u64, 0_u32);
     for record in Records::of(payload).flatten() {

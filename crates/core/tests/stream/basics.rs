@@ -285,3 +285,25 @@ fn the_defaults_work() {
     assert_eq!((recovery.next_seq, recovery.previous), (20, Previous::Crashed));
     assert_eq!(read(&disk).unwrap().files.iter().map(|file| file.block_count).collect::<Vec<_>>(), [64, 128]);
 }
+
+/// However long the stream is: an open reads one file, and of others the beginning alone.
+#[test]
+fn an_open_reads_one_file() {
+    let disk = disk(17);
+    let (mut log, _) = open(&disk);
+    commit_each(&mut log, 0..200, 3000);
+    log.prepare_next().unwrap();
+    let files = log.snapshot().unwrap().files().len() as u64;
+    drop(log);
+    crate::harness::rest(&disk);
+    disk.record(true);
+    let (log, recovery) = open(&disk);
+    assert_eq!((recovery.next_seq, recovery.leftovers), (200, 1));
+    assert!(files > 20);
+    let read: u64 =
+        disk.trace().iter().filter(|call| call.kind == pstream_sim::CallKind::Read).map(|call| call.len).sum();
+    assert!(read <= 8 * 4096 + 3 * 8192, "{read} bytes were read");
+    let opened = disk.trace().iter().filter(|call| call.kind == pstream_sim::CallKind::Open).count();
+    assert_eq!(opened, 3, "the prepared file, the last one, the first one");
+    assert_eq!(log.snapshot().unwrap().files().len() as u64, files);
+}

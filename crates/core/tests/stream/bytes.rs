@@ -11,6 +11,7 @@ use crate::reader::{names, read_damaged};
 /// Three files, the last one with several commits, sealed or not.
 fn stream(options: &LogOptions, sealed: bool) -> (SimDisk, Vec<Vec<u8>>) {
     let disk = disk(31);
+    disk.set_history(true);
     let (mut log, _) = open_with(&disk.io(), options).unwrap();
     let lens = [6000, 5000, 6000, 9000, 8000, 3000, 300, 40, 3000, 700];
     let records: Vec<Vec<u8>> = lens.iter().zip(0..).map(|(len, number)| record(number, *len)).collect();
@@ -174,6 +175,32 @@ fn blocks_swapped_replaced_and_files_of_others() {
     let damaged = start.fork();
     damaged.write_on_disk(&file, 0, &whole).unwrap();
     check(&damaged, &options, &records, Loss::None, "the last file is another stream's");
+}
+
+/// A sector that holds what it held some writes ago, checksums and all.
+#[test]
+fn every_sector_reverted() {
+    for options in settings() {
+        for sealed in [true, false] {
+            let (start, records) = stream(&options, sealed);
+            let loss = if sealed { Loss::None } else { Loss::Tail };
+            let mut reverted = 0;
+            for name in names(&start) {
+                let file = format!("{DIR}/{name}");
+                for offset in (0..start.disk_len(&file).unwrap()).step_by(512) {
+                    for steps in 1..4 {
+                        let damaged = start.fork();
+                        if damaged.revert_sector(&file, offset, steps).unwrap() {
+                            reverted += 1;
+                            let what = format!("sealed {sealed}: sector at {offset} of {name}, {steps} writes ago");
+                            check(&damaged, &options, &records, loss, &what);
+                        }
+                    }
+                }
+            }
+            assert!(reverted > 20, "{reverted}");
+        }
+    }
 }
 
 /// A file that is gone: in the middle it is found, whatever the mode it is opened in.

@@ -21,6 +21,7 @@ mod basics;
 mod bytes;
 mod crashes;
 mod harness;
+mod later_rules;
 mod model;
 mod oracle;
 mod program;

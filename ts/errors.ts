@@ -26,6 +26,7 @@ export type PstreamErrorCode =
   | 'PSTREAM_CLOSED'
   | 'PSTREAM_UNSUPPORTED'
   | 'PSTREAM_CORRUPT'
+  | 'PSTREAM_TRIMMED'
   | 'PSTREAM_NATIVE_MISSING'
 
 /** The codes of {@link FileSequenceError}. */
@@ -261,6 +262,17 @@ export class CorruptionError extends PstreamError {
   }
 }
 
+/** The record was released, with the file that held it. */
+export class TrimmedError extends PstreamError {
+  declare readonly code: 'PSTREAM_TRIMMED'
+  /** The oldest record that is left. */
+  declare readonly oldestSeq: number
+  constructor(message: string, { oldestSeq, ...details }: ErrorDetails & { oldestSeq: number }) {
+    super('PSTREAM_TRIMMED', message, details)
+    define(this, 'oldestSeq', oldestSeq, true)
+  }
+}
+
 /** There is no binary for this platform, or it cannot be loaded. The message says which one was looked for. */
 export class NativeMissingError extends PstreamError {
   declare readonly code: 'PSTREAM_NATIVE_MISSING'
@@ -286,6 +298,7 @@ const classes = {
   ClosedError,
   UnsupportedError,
   CorruptionError,
+  TrimmedError,
   NativeMissingError,
 }
 

@@ -19,6 +19,7 @@ import {
   type PstreamError,
   type SequenceErrorCode,
   type SequenceErrorDetails,
+  TrimmedError,
   UnexpectedEofError,
   UnsupportedError,
   WriteZeroError,
@@ -90,6 +91,8 @@ const builders: Readonly<Record<string, Builder>> = {
       ...details,
       ...present({ fromSeq: failure.fromSeq, toSeq: failure.toSeq }),
     }),
+  PSTREAM_TRIMMED: (failure, details) =>
+    new TrimmedError(failure.message, { ...details, oldestSeq: failure.oldestSeq ?? 0 }),
 }
 
 /** The holder of a lock, with its time as a `Date`. @internal */

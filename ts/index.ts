@@ -29,6 +29,7 @@ export {
   type PstreamErrorCode,
   type SequenceErrorCode,
   type SequenceErrorDetails,
+  TrimmedError,
   UnexpectedEofError,
   UnsupportedError,
   WriteZeroError,

@@ -91,7 +91,7 @@ fn many_threads_append() {
         for thread in 0..8_u8 {
             let group = &group;
             scope.spawn(move || {
-                (0..200).for_each(|_| assert!(group.append(append(&[thread; 100], Level::Durable)).is_ok()))
+                (0..200).for_each(|_| assert!(group.append(append(&[thread; 100], Level::Durable)).is_ok()));
             });
         }
     });
@@ -113,7 +113,7 @@ fn too_much_is_refused_and_one_large_append_is_not() {
     let commit_delay = Duration::from_millis(200);
     let limits = GroupOptions { max_pending_bytes: 10_000, commit_delay, ..GroupOptions::default() };
     let (group, settled) = start(&disk, limits);
-    group.append(append(&[1; 50_000], Level::Durable)).unwrap();
+    group.append(append(&vec![1; 50_000], Level::Durable)).unwrap();
     let refused = group.append(append(&[2; 10], Level::Durable)).unwrap_err();
     let Refused::Full(back) = refused else { panic!("{refused:?}") };
     assert!(matches!(next(&settled), Settled::Committed { .. }));

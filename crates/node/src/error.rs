@@ -34,6 +34,8 @@ pub struct Failure {
     pub from_seq: Option<i64>,
     /// Of a damage: the first record behind it.
     pub to_seq: Option<i64>,
+    /// Of a record that was released: the oldest one that is left.
+    pub oldest_seq: Option<i64>,
     /// Of a sequence: the index it is about.
     pub index: Option<u32>,
     /// Of a sequence: the first index.
@@ -90,6 +92,7 @@ impl From<&Error> for Failure {
                 to_seq: damage.to_seq.map(number),
                 ..failure
             },
+            ErrorKind::Trimmed(oldest) => Self { oldest_seq: Some(number(*oldest)), ..failure },
             ErrorKind::Locked(holder) => Self { holder: holder.as_ref().map(Holder::from), ..failure },
             _ => failure,
         }

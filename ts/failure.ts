@@ -3,6 +3,7 @@
 import { getSystemErrorMap } from 'node:util'
 import {
   AlreadyExistsError,
+  BackpressureError,
   CapacityError,
   ClosedError,
   CorruptionError,
@@ -89,6 +90,7 @@ const builders: Readonly<Record<string, Builder>> = {
       ...details,
       ...present({ fromSeq: failure.fromSeq, toSeq: failure.toSeq }),
     }),
+  PSTREAM_BACKPRESSURE: plain(BackpressureError),
 }
 
 /** The holder of a lock, with its time as a `Date`. @internal */

@@ -59,6 +59,8 @@ pub enum ErrorKind {
     Unsupported,
     /// What was durable in a stream is damaged or gone.
     Corrupt(Damage),
+    /// Too much waits to be committed. Nothing was taken.
+    Backpressure,
 }
 
 /// Which records of a stream a damage takes, as far as is known.
@@ -101,7 +103,7 @@ pub struct Holder {
 
 impl ErrorKind {
     /// Every code that [`ErrorKind::code`] can return, in the order of the documentation's table.
-    pub const CODES: [&'static str; 21] = [
+    pub const CODES: [&'static str; 22] = [
         "PSTREAM_INVALID_INPUT",
         "PSTREAM_INVALID_FILE",
         "PSTREAM_ALREADY_EXISTS",
@@ -123,6 +125,7 @@ impl ErrorKind {
         "PSTREAM_CLOSED",
         "PSTREAM_UNSUPPORTED",
         "PSTREAM_CORRUPT",
+        "PSTREAM_BACKPRESSURE",
     ];
 
     /// The stable code, the same in Rust, in TypeScript and in the documentation.
@@ -150,6 +153,7 @@ impl ErrorKind {
             Self::Closed => "PSTREAM_CLOSED",
             Self::Unsupported => "PSTREAM_UNSUPPORTED",
             Self::Corrupt(_) => "PSTREAM_CORRUPT",
+            Self::Backpressure => "PSTREAM_BACKPRESSURE",
         }
     }
 }

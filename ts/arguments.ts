@@ -50,7 +50,8 @@ export function anyInteger(name: string, value: unknown): number {
 const UNITS: Readonly<Record<string, number>> = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 }
 
 /** Bytes, given as {@link Size}. @internal */
-export function size(name: string, value: unknown, least: number): number {
+export function size(name: string, value: unknown, least: number, fallback: number): number {
+  if (value === undefined) return fallback
   const [, digits, unit] = (typeof value === 'string' && /^(\d+(?:\.\d+)?)(B|KiB|MiB|GiB)$/.exec(value)) || []
   const bytes = digits === undefined ? value : Number(digits) * (UNITS[unit ?? ''] ?? Number.NaN)
   if (typeof bytes === 'number' && Number.isSafeInteger(bytes) && bytes >= least) return bytes

@@ -63,8 +63,8 @@ export function rawOptions(options: Partial<StreamOptions>): RawStreamOptions {
   const { cache, sync, mode } = options
   return {
     create: create === undefined ? true : flag('options.create', create),
-    fileSize: size('options.fileSize', fileSize ?? 64 << 20, 2 ** 20),
-    blockSize: size('options.blockSize', blockSize ?? 64 << 10, 4096),
+    fileSize: size('options.fileSize', fileSize, 2 ** 20, 64 << 20),
+    blockSize: size('options.blockSize', blockSize, 4096, 64 << 10),
     aligned: isSecond('options.commitAlignment', commitAlignment, 'packed', '4KiB'),
     salvage: isSecond('options.recovery', recovery, 'strict', 'salvage'),
     // The other options of files are not for a stream.
@@ -77,7 +77,7 @@ export function rawOptions(options: Partial<StreamOptions>): RawStreamOptions {
 
 /** @internal */
 export function maxPending(options: Partial<StreamOptions>): number {
-  return size('options.maxPendingBytes', options.maxPendingBytes ?? 16 << 20, 1)
+  return size('options.maxPendingBytes', options.maxPendingBytes, 1, 16 << 20)
 }
 
 /** @internal */

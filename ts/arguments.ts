@@ -10,6 +10,15 @@ export type Path = string | URL
 /** What is taken: any `Uint8Array`, a `Buffer` among them. */
 export type Bytes = Uint8Array
 
+/** Bytes as a number, or as text: `4096`, `'64KiB'`, `'8MiB'`, `'2GiB'` (powers of two). */
+export type Size = number | `${number}${'B' | 'KiB' | 'MiB' | 'GiB'}`
+
+/** What everything that can wait takes. */
+export interface AbortOptions {
+  /** Ends the wait: the call rejects with the signal's reason. What was begun goes on. */
+  signal?: AbortSignal
+}
+
 /** The value for a message: short, and without running code of the caller. */
 function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
@@ -20,7 +29,8 @@ function show(value: unknown): string {
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }
 
-function refuse(name: string, expected: string, value: unknown): InvalidInputError {
+/** @internal */
+export function refuse(name: string, expected: string, value: unknown): InvalidInputError {
   return new InvalidInputError(`${name} must be ${expected}, not ${show(value)}`)
 }
 
@@ -35,6 +45,31 @@ export function integer(name: string, value: unknown, least: number, most: numbe
 export function anyInteger(name: string, value: unknown): number {
   if (typeof value !== 'number' || !Number.isInteger(value)) throw refuse(name, 'an integer', value)
   return Math.max(-1, Math.min(value, Number.MAX_SAFE_INTEGER))
+}
+
+const UNITS: Readonly<Record<string, number>> = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 }
+
+/** Bytes, given as {@link Size}. @internal */
+export function size(name: string, value: unknown, least: number, fallback: number): number {
+  if (value === undefined) return fallback
+  const [, digits, unit] = (typeof value === 'string' && /^(\d+(?:\.\d+)?)(B|KiB|MiB|GiB)$/.exec(value)) || []
+  const bytes = digits === undefined ? value : Number(digits) * (UNITS[unit ?? ''] ?? Number.NaN)
+  if (typeof bytes === 'number' && Number.isSafeInteger(bytes) && bytes >= least) return bytes
+  throw refuse(name, `a whole number of bytes, at least ${least}, or a text such as '64MiB'`, value)
+}
+
+/** @internal */
+export function abortSignal(name: string, value: unknown): AbortSignal | undefined {
+  if (value === undefined) return undefined
+  if (value instanceof AbortSignal) return value
+  throw refuse(name, 'an AbortSignal', value)
+}
+
+/** One of these, or the default. @internal */
+export function oneOf<T extends string>(name: string, value: unknown, choices: readonly T[], fallback: T): T {
+  if (value === undefined) return fallback
+  for (const choice of choices) if (value === choice) return choice
+  throw refuse(name, choices.map((choice) => `'${choice}'`).join(' or '), value)
 }
 
 /** @internal */
@@ -118,6 +153,38 @@ export function isGone(bytes: Bytes): boolean {
   } catch {
     return true
   }
+}
+
+/** The bytes of a record, or a text. @internal */
+export function bytesOrText(name: string, value: unknown): Bytes | string {
+  if (typeof value === 'string') return value
+  if (!isUint8Array(value)) throw refuse(name, 'a Uint8Array or a string', value)
+  lengthOf(name, value)
+  return value
+}
+
+/** The bytes of a record. @internal */
+export function plainBytes(name: string, value: unknown): Bytes {
+  if (!isUint8Array(value)) throw refuse(name, 'a Uint8Array', value)
+  lengthOf(name, value)
+  return value
+}
+
+/** @internal */
+export function text(name: string, value: unknown): string {
+  if (typeof value === 'string') return value
+  throw refuse(name, 'a string', value)
+}
+
+/** A list as it was at the call. @internal */
+export function list(name: string, value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return Array.from(value)
+  throw refuse(name, 'an array', value)
+}
+
+/** @internal */
+export function isFunction(value: unknown): value is (...args: never[]) => unknown {
+  return typeof value === 'function'
 }
 
 /** A list of buffers as it was at the call. @internal */

@@ -27,6 +27,7 @@ export type PstreamErrorCode =
   | 'PSTREAM_UNSUPPORTED'
   | 'PSTREAM_CORRUPT'
   | 'PSTREAM_TRIMMED'
+  | 'PSTREAM_BACKPRESSURE'
   | 'PSTREAM_NATIVE_MISSING'
 
 /** The codes of {@link FileSequenceError}. */
@@ -149,7 +150,7 @@ export class WriteZeroError extends PstreamError {
   }
 }
 
-/** A store does not fit into the file. Nothing was written. */
+/** A store does not fit into the file, or a record into any file of the stream. Nothing was written. */
 export class CapacityError extends PstreamError {
   declare readonly code: 'PSTREAM_CAPACITY'
   constructor(message: string, details?: ErrorDetails) {
@@ -273,6 +274,14 @@ export class TrimmedError extends PstreamError {
   }
 }
 
+/** Too much waits to be committed already, and nothing was taken: wait for `ready()`, then try again. */
+export class BackpressureError extends PstreamError {
+  declare readonly code: 'PSTREAM_BACKPRESSURE'
+  constructor(message: string, details?: ErrorDetails) {
+    super('PSTREAM_BACKPRESSURE', message, details)
+  }
+}
+
 /** There is no binary for this platform, or it cannot be loaded. The message says which one was looked for. */
 export class NativeMissingError extends PstreamError {
   declare readonly code: 'PSTREAM_NATIVE_MISSING'
@@ -299,6 +308,7 @@ const classes = {
   UnsupportedError,
   CorruptionError,
   TrimmedError,
+  BackpressureError,
   NativeMissingError,
 }
 

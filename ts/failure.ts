@@ -3,6 +3,7 @@
 import { getSystemErrorMap } from 'node:util'
 import {
   AlreadyExistsError,
+  BackpressureError,
   CapacityError,
   ClosedError,
   CorruptionError,
@@ -93,6 +94,7 @@ const builders: Readonly<Record<string, Builder>> = {
     }),
   PSTREAM_TRIMMED: (failure, details) =>
     new TrimmedError(failure.message, { ...details, oldestSeq: failure.oldestSeq ?? 0 }),
+  PSTREAM_BACKPRESSURE: plain(BackpressureError),
 }
 
 /** The holder of a lock, with its time as a `Date`. @internal */

@@ -1,10 +1,9 @@
-import { performance } from 'node:perf_hooks'
-import { setTimeout as pause } from 'node:timers/promises'
-import { anyInteger, componentName, integer, isSecond, optionsObject, type Path, path } from './arguments.js'
+import { anyInteger, componentName, isSecond, optionsObject, type Path, path } from './arguments.js'
 import { isSequenceFile, type SequenceFile, sequenceFile, whenSettled } from './block-file.js'
 import { ClosedError, InvalidInputError, type LockHolder } from './errors.js'
-import { errorOf, isFailure, unwrap } from './failure.js'
+import { unwrap } from './failure.js'
 import { Gate } from './gate.js'
+import { lockTimeout, whenUnlocked } from './lock-wait.js'
 import { type NativeRetrieve, type NativeSequence, native, type RawSequenceOptions } from './native.js'
 import { type FileCreation, fileOptions } from './options.js'
 import {
@@ -33,8 +32,6 @@ export interface FileSequenceOptions extends FileCreation {
 }
 
 const KEY = Symbol('pstream')
-const DEFAULT_LOCK_TIMEOUT_MS = 50
-const MOST_TIMEOUT_MS = 2 ** 31 - 1
 
 /**
  * An ordered, gap-free run of {@link BlockFile}s in one folder, identified by a name. It grows at the end and is
@@ -92,20 +89,8 @@ export class FileSequence implements AsyncDisposable {
       file: { ...fileOptions(given), readOnly: false },
       bestEffortLock: isSecond('options.lock', given.lock, 'required', 'best-effort'),
     }
-    const timeout =
-      given.lockTimeoutMs === undefined
-        ? DEFAULT_LOCK_TIMEOUT_MS
-        : integer('options.lockTimeoutMs', given.lockTimeoutMs, 0, MOST_TIMEOUT_MS)
-    const deadline = performance.now() + timeout
-    // The waiting is done here, not in native code: four openers that wait would occupy the whole thread pool, and the
-    // holder could not even close.
-    for (let wait = 1; ; wait = Math.min(wait * 2, 20)) {
-      const outcome = await native().openSequence(folder, name, raw)
-      const left = deadline - performance.now()
-      if (!isFailure(outcome)) return new FileSequence(KEY, outcome)
-      if (outcome.code !== 'PSTREAM_LOCKED' || left <= 0) throw errorOf(outcome)
-      await pause(Math.min(wait, left))
-    }
+    const timeout = lockTimeout(given.lockTimeoutMs)
+    return new FileSequence(KEY, await whenUnlocked(timeout, () => native().openSequence(folder, name, raw)))
   }
 
   /** Index of the first file, 0 to 65,535; equal to {@link FileSequence.end} if there is none. */

@@ -1,6 +1,6 @@
 /** The public API of pstream. */
 
-export type { Bytes, Path } from './arguments.js'
+export type { AbortOptions, Bytes, Path, Size } from './arguments.js'
 export {
   BlockFile,
   type CreateBlockFileOptions,
@@ -8,8 +8,10 @@ export {
   type OwnBytes,
   type SequenceFile,
 } from './block-file.js'
+export type { Encoding } from './encoding.js'
 export {
   AlreadyExistsError,
+  BackpressureError,
   CapacityError,
   ClosedError,
   CorruptionError,
@@ -36,4 +38,7 @@ export {
 } from './errors.js'
 export { FileSequence, type FileSequenceOptions } from './file-sequence.js'
 export type { BlockFileOptions, FileCreation } from './options.js'
+export { type AppendOptions, PersistentStream, type StreamStats } from './persistent-stream.js'
 export type { RepairOptions, RepairReport, SequenceProblem, SequenceReport } from './sequence-tools.js'
+export type { StreamOptions } from './stream-options.js'
+export type { Gap, RecoveryReport } from './stream-report.js'

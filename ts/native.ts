@@ -10,9 +10,12 @@ export type {
   NativeFile,
   NativeRetrieve,
   NativeSequence,
+  NativeStream,
   RawFileOptions,
   RawProblem,
   RawSequenceOptions,
+  RawStreamOptions,
+  StreamInfo,
 } from '../dist/binding.d.cts'
 
 /** The version of this package: its binary has the same one. */

@@ -61,6 +61,8 @@ pub enum ErrorKind {
     Corrupt(Damage),
     /// The record was released: this is the oldest one that is left.
     Trimmed(u64),
+    /// Too much waits to be committed. Nothing was taken.
+    Backpressure,
 }
 
 /// Which records of a stream a damage takes, as far as is known.
@@ -103,7 +105,7 @@ pub struct Holder {
 
 impl ErrorKind {
     /// Every code that [`ErrorKind::code`] can return, in the order of the documentation's table.
-    pub const CODES: [&'static str; 22] = [
+    pub const CODES: [&'static str; 23] = [
         "PSTREAM_INVALID_INPUT",
         "PSTREAM_INVALID_FILE",
         "PSTREAM_ALREADY_EXISTS",
@@ -126,6 +128,7 @@ impl ErrorKind {
         "PSTREAM_UNSUPPORTED",
         "PSTREAM_CORRUPT",
         "PSTREAM_TRIMMED",
+        "PSTREAM_BACKPRESSURE",
     ];
 
     /// The stable code, the same in Rust, in TypeScript and in the documentation.
@@ -154,6 +157,7 @@ impl ErrorKind {
             Self::Unsupported => "PSTREAM_UNSUPPORTED",
             Self::Corrupt(_) => "PSTREAM_CORRUPT",
             Self::Trimmed(_) => "PSTREAM_TRIMMED",
+            Self::Backpressure => "PSTREAM_BACKPRESSURE",
         }
     }
 }

@@ -1,4 +1,6 @@
-//! Memory of JavaScript, lent to the engine: the only unsafe code outside `sys/`.
+//! Memory of JavaScript, lent to the engine: the only unsafe code outside `sys/`. A [`Lease`] lends a whole buffer to one
+//! job of the pool; an [`Arena`] lends ranges of a buffer to a commit thread, while JavaScript goes on writing behind
+//! them.
 //!
 //! Only memory that the TypeScript layer has made for this purpose gets here: plain `ArrayBuffer`s that no user has
 //! seen, so that none can be detached, resized, transferred or written to while a thread of the pool works on it. Two
@@ -7,11 +9,12 @@
 
 use std::fmt;
 use std::ptr::{self, NonNull};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
 use napi::bindgen_prelude::{FromNapiValue, TypeName, ValidateNapiValue};
 use napi::{Error, Result, Status, ValueType, sys};
+use pstream_core::stream::Payload;
 
 /// Where the buffers on lease begin, in all environments of the process. A few entries: one for each job under way.
 static LENT: Mutex<Vec<usize>> = Mutex::new(Vec::new());
@@ -22,7 +25,8 @@ fn lent() -> MutexGuard<'static, Vec<usize>> {
 
 /// Exclusive use of the bytes of one `ArrayBuffer` until it is dropped, from whatever thread has it. It must be dropped
 /// on the thread of its environment, and is: a [`crate::task::Job`] is made and dropped there, also when the
-/// environment ends before the job is done, because Node.js waits for the pool first.
+/// environment ends before the job is done, because Node.js waits for the pool first; and so is the [`Arena`] of a
+/// stream, which is given up by a call, by a finalizer or by the environment's cleanup hook.
 pub struct Lease {
     env: sys::napi_env,
     reference: sys::napi_ref,
@@ -92,6 +96,77 @@ impl Drop for Lease {
             // it completes its jobs before it goes. Nothing can be done about a failure.
             unsafe { sys::napi_delete_reference(self.env, self.reference) };
         }
+    }
+}
+
+/// A buffer that JavaScript fills from its start, and of which it lends one range after the other. JavaScript writes
+/// behind what is lent, never inside it, and starts over when nothing is: its side of the bargain is kept in
+/// `ts/appender.ts`, and as far as the ranges go it is checked here.
+#[derive(Debug)]
+pub struct Arena {
+    /// `None` while it is dropped.
+    lease: Option<Lease>,
+    /// One more for each range on loan.
+    loans: Arc<()>,
+    /// Everything in front of it was lent since nothing was last.
+    upto: usize,
+}
+
+impl Arena {
+    pub(crate) fn new(lease: Lease) -> Self {
+        Self { lease: Some(lease), loans: Arc::new(()), upto: 0 }
+    }
+
+    /// Whether nothing is on loan. Whatever was done with the ranges has happened before.
+    pub(crate) fn is_idle(&mut self) -> bool {
+        // Not the count, which synchronises with nothing.
+        Arc::get_mut(&mut self.loans).is_some()
+    }
+
+    /// Lends `len` bytes from `begin` on; `None` if they are not within the buffer, or may be on loan already.
+    pub(crate) fn lend(&mut self, begin: usize, len: usize) -> Option<Loan> {
+        if self.is_idle() {
+            self.upto = 0;
+        }
+        let lease = self.lease.as_ref()?;
+        let end = begin.checked_add(len)?;
+        if begin < self.upto || end > lease.len {
+            return None;
+        }
+        self.upto = end;
+        // SAFETY: `begin` is at most `lease.len`, so that the result is within the buffer or one past its end.
+        let begin = unsafe { lease.begin.add(begin) };
+        Some(Loan { begin, len, _held: Arc::clone(&self.loans) })
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        // A commit thread is joined before its arenas go. Were it not, the buffer would be leaked rather than freed
+        // under it.
+        if !self.is_idle() {
+            std::mem::forget(self.lease.take());
+        }
+    }
+}
+
+/// A range of an [`Arena`] for the commit thread to read.
+#[derive(Debug)]
+pub(crate) struct Loan {
+    begin: NonNull<u8>,
+    len: usize,
+    _held: Arc<()>,
+}
+
+// SAFETY: what it points to is outside of the JavaScript heap, does not move, and nobody writes to it before the loan is
+// dropped. It may be dropped on any thread: the reference that keeps the buffer alive is the arena's, which outlives it.
+unsafe impl Send for Loan {}
+
+impl Payload for Loan {
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: `Arena::lend` has checked that the range is within the buffer; the arena holds the lease as long as
+        // there is a loan, and JavaScript, which has initialised it, writes nothing there meanwhile.
+        unsafe { std::slice::from_raw_parts(self.begin.as_ptr(), self.len) }
     }
 }
 

@@ -5,6 +5,7 @@
 //!   [`error::Failure`]. The error object is built in TypeScript, where the caller's stack is.
 //! - Whatever may wait for a disk runs on libuv's thread pool, as a [`task::Job`].
 //! - No panic crosses into JavaScript: each entry point goes through [`task::guarded`] or runs as a job.
+//! - A stream has a thread of its own, which ends before its environment does: see [`stream`].
 //! - No memory of the user is touched, on no thread: see [`arena`].
 
 #![allow(
@@ -21,6 +22,7 @@ pub mod arena;
 pub mod error;
 pub mod file;
 pub mod sequence;
+pub mod stream;
 pub mod task;
 
 /// The version of the package that this binary belongs to.

@@ -7,6 +7,7 @@
 //! - `plan`, `frame`: which batches a commit becomes, and the bytes of them that go out in one write
 //! - `writer`: where the stream ends, and the one way of writing there
 //! - `roll`: the next file
+//! - `folder`: the folder of a stream that is begun
 //! - `own`: seals and watermarks, in sectors of their own
 //! - `recover`: opening, step by step; with `head` (is a file in use), `image` (a file in memory), `tail` (where the
 //!   stream ends), `evidence` (whether it ended there), `torn` (what is cut off), `repair` (the writes of all that),
@@ -17,6 +18,7 @@
 //! The protocol, and its fourteen rules that comments refer to by number, are in `docs/recovery.md`.
 
 mod evidence;
+mod folder;
 mod frame;
 mod group;
 mod group_thread;
@@ -38,6 +40,7 @@ mod tail;
 mod torn;
 mod writer;
 
+pub use folder::make_folder;
 pub use group::{Append, Group, GroupOptions, Listener, Payload, Refused, Settled};
 pub use head::read_file_batch;
 pub use log::{Committed, Log};

@@ -1,0 +1,413 @@
+//! Streams: opening, and the path of an append.
+//!
+//! JavaScript writes records into arenas and submits ranges of them by calls of numbers only; what became of them it
+//! fetches when it is woken, by one call for each commit at most. The commit thread is joined by `close`, by the
+//! finalizer, or by the environment's cleanup hook, so that it never outlives its environment; and before the arenas are
+//! given up, so that it never reads memory that is gone.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use napi::Status;
+use napi::bindgen_prelude::{AsyncTask, Env};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi_derive::napi;
+use pstream_core::io::Io;
+use pstream_core::stream::{
+    Append, Gap, Group, GroupOptions, Level, Listener, Log, LogOptions, Mode, PendingKind, Previous, Recovery, Refused,
+    Settled, Torn, make_folder,
+};
+use pstream_core::{Error, ErrorKind, LockMode, OsIo, Result, SequenceOptions, sequence};
+
+use crate::arena::{Arena, Lease};
+use crate::error::{Failure, count, internal, number};
+use crate::file::RawFileOptions;
+use crate::task::{Job, Outcome, guarded, job};
+
+/// How a stream is opened. Every field is given.
+#[napi(object, object_to_js = false)]
+#[derive(Debug)]
+pub struct RawStreamOptions {
+    /// `create`.
+    pub create: bool,
+    /// In bytes.
+    pub file_size: i64,
+    /// In bytes.
+    pub block_size: i64,
+    /// `commitAlignment: '4KiB'`.
+    pub aligned: bool,
+    /// `recovery: 'salvage'`.
+    pub salvage: bool,
+    /// How files are made and used.
+    pub file: RawFileOptions,
+    /// `commitDelayMs`.
+    pub commit_delay_ms: i64,
+    /// `syncIntervalMs`.
+    pub sync_interval_ms: i64,
+}
+
+impl RawStreamOptions {
+    fn log(&self, name: String) -> LogOptions {
+        LogOptions {
+            file_size: count(self.file_size),
+            block_size: count(self.block_size),
+            aligned: self.aligned,
+            recovery: if self.salvage { Mode::Salvage } else { Mode::Strict },
+            sequence: SequenceOptions {
+                create: self.file.create(),
+                lock: LockMode::Required,
+                // The waiting is done in TypeScript, where it occupies no thread.
+                lock_timeout: Duration::ZERO,
+            },
+            ..LogOptions::new(name)
+        }
+    }
+
+    fn group(&self) -> GroupOptions {
+        GroupOptions {
+            // Counted in TypeScript, which refuses before it takes anything.
+            max_pending_bytes: u64::MAX,
+            commit_delay: Duration::from_millis(count(self.commit_delay_ms)),
+            sync_interval: Duration::from_millis(count(self.sync_interval_ms)),
+        }
+    }
+}
+
+/// A torn tail that was cut off.
+#[napi(object, object_from_js = false)]
+#[derive(Debug)]
+pub struct RawTorn {
+    /// Path of the file.
+    pub file: String,
+    /// The block in which it began.
+    pub block: i64,
+    /// The position in the stream.
+    pub position: i64,
+    /// How many bytes.
+    pub bytes: i64,
+    /// Where a copy is.
+    pub saved_as: Option<String>,
+}
+
+/// Damage that was gone past.
+#[napi(object, object_from_js = false)]
+#[derive(Debug)]
+pub struct RawGap {
+    /// Path of the file, if it is there.
+    pub file: Option<String>,
+    /// The position in the stream, as far as it is known.
+    pub position: Option<i64>,
+    /// The first seq that may be gone, as far as it is known.
+    pub from_seq: Option<i64>,
+    /// The first seq behind it.
+    pub to_seq: i64,
+}
+
+/// What opening has found, and what does not change as long as the stream is open.
+#[napi(object, object_from_js = false)]
+#[derive(Debug)]
+pub struct StreamInfo {
+    /// The folder, resolved.
+    pub directory: String,
+    /// The largest record.
+    pub max_record_bytes: i64,
+    /// How the previous writer ended.
+    pub previous: String,
+    /// The first record, as far as it is known.
+    pub oldest_seq: Option<i64>,
+    /// The next record.
+    pub next_seq: i64,
+    /// What was cut off.
+    pub torn: Option<RawTorn>,
+    /// What was gone past.
+    pub gaps: Vec<RawGap>,
+    /// How long all that took.
+    pub elapsed_ms: f64,
+}
+
+/// What became of hand-overs.
+#[napi(object, object_from_js = false)]
+#[derive(Debug)]
+pub struct RawSettled {
+    /// One past the last ticket. It begins where the one before ended.
+    pub end: i64,
+    /// Seq of the first record; nothing if they failed.
+    pub first_seq: i64,
+    /// Why they failed.
+    pub failure: Option<Failure>,
+}
+
+type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
+
+/// What the commit thread and the thread pool share with the JavaScript thread.
+struct Engine {
+    group: OnceLock<Group>,
+    /// So that whoever closes second waits for the first.
+    closing: Mutex<()>,
+    inbox: Arc<Inbox>,
+}
+
+/// What has settled and was not fetched yet.
+struct Inbox {
+    settled: Mutex<Vec<RawSettled>>,
+    wake: Wake,
+}
+
+impl Inbox {
+    fn settled(&self) -> MutexGuard<'_, Vec<RawSettled>> {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Teller(Arc<Inbox>);
+
+impl Listener for Teller {
+    fn settled(&self, settled: Settled) {
+        let settled = match settled {
+            Settled::Committed { tickets, first_seq, .. } => {
+                RawSettled { end: number(tickets.end), first_seq: number(first_seq), failure: None }
+            }
+            Settled::Failed { tickets, error } => {
+                RawSettled { end: number(tickets.end), first_seq: 0, failure: Some(Failure::from(&*error)) }
+            }
+        };
+        let is_first = {
+            let mut all = self.0.settled();
+            all.push(settled);
+            all.len() == 1
+        };
+        // With others that were not fetched yet a call is under way. It fails only when the environment ends.
+        if is_first {
+            self.0.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+}
+
+impl Engine {
+    fn group(&self) -> Result<&Group> {
+        self.group.get().ok_or_else(|| internal("the stream is not open"))
+    }
+
+    fn open(&self, directory: &Path, name: String, options: &RawStreamOptions) -> Result<StreamInfo> {
+        let begin = Instant::now();
+        let log_options = options.log(name);
+        log_options.check()?;
+        if options.create {
+            make_folder(&OsIo, directory)?;
+        } else if sequence::inspect(&OsIo, directory, &log_options.name)?.files.is_empty() {
+            let message = format!("there is no stream '{}' in '{}'", log_options.name, directory.display());
+            return Err(Error::new(ErrorKind::NotFound, message).at_path(directory));
+        }
+        let max_record_bytes = log_options.max_record_bytes()?;
+        let (log, recovery) = Log::open(Arc::new(OsIo), directory, log_options)?;
+        let elapsed = begin.elapsed();
+        let resolved = OsIo.canonicalize(directory).map_err(|error| Error::io("realpath", directory, error))?;
+        let group = Group::start(log, options.group(), Box::new(Teller(Arc::clone(&self.inbox))))?;
+        self.group.set(group).map_err(|_| internal("the stream is open already"))?;
+        Ok(StreamInfo {
+            directory: resolved.to_string_lossy().into_owned(),
+            max_record_bytes: number(max_record_bytes),
+            elapsed_ms: elapsed.as_secs_f64() * 1000.0,
+            ..StreamInfo::from(recovery)
+        })
+    }
+
+    fn close(&self) -> Result<()> {
+        let _turn = self.closing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.group.get().map_or(Ok(()), Group::close)
+    }
+}
+
+type Arenas = Mutex<Vec<Option<Arena>>>;
+
+/// A stream, open for writing. Dropped by the garbage collector, it is closed.
+#[napi]
+pub struct NativeStream {
+    engine: Arc<Engine>,
+    /// Not the engine's: they belong to the JavaScript thread.
+    arenas: Arc<Arenas>,
+}
+
+impl fmt::Debug for NativeStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NativeStream").field("group", &self.engine.group.get()).finish_non_exhaustive()
+    }
+}
+
+/// Ends the thread; then nobody reads the arenas any more.
+fn end(engine: &Engine, arenas: &Arenas) {
+    // Whoever wants to know of errors has called `close`.
+    drop(guarded(|| engine.close()));
+    arenas.lock().unwrap_or_else(PoisonError::into_inner).clear();
+}
+
+impl Drop for NativeStream {
+    fn drop(&mut self) {
+        end(&self.engine, &self.arenas);
+    }
+}
+
+#[napi]
+impl NativeStream {
+    /// Not open yet. `wake` is called when there is something to fetch.
+    #[napi(constructor, ts_args_type = "wake: () => void")]
+    pub fn new(env: Env, wake: Wake) -> napi::Result<Self> {
+        let inbox = Arc::new(Inbox { settled: Mutex::default(), wake });
+        let engine = Arc::new(Engine { group: OnceLock::new(), closing: Mutex::default(), inbox });
+        let arenas = Arc::new(Arenas::default());
+        // Hooks run in reverse order: this one before that of the threadsafe function, which was made earlier.
+        let held: (Weak<Engine>, Weak<Arenas>) = (Arc::downgrade(&engine), Arc::downgrade(&arenas));
+        env.add_env_cleanup_hook(held, |(engine, arenas)| {
+            if let (Some(engine), Some(arenas)) = (engine.upgrade(), arenas.upgrade()) {
+                end(&engine, &arenas);
+            }
+        })?;
+        Ok(Self { engine, arenas })
+    }
+
+    /// Opens it, without waiting for a lock that is held. After a failure it may be called again.
+    #[napi(ts_return_type = "Promise<StreamInfo | Failure>")]
+    pub fn open(&self, directory: String, name: String, options: RawStreamOptions) -> AsyncTask<Job<StreamInfo>> {
+        let engine = Arc::clone(&self.engine);
+        job(move || engine.open(Path::new(&directory), name, &options))
+    }
+
+    /// Takes a buffer to be written to by JavaScript from now on; returns its number.
+    #[napi(ts_args_type = "memory: ArrayBuffer")]
+    pub fn attach(&self, memory: Lease) -> u32 {
+        let mut arenas = self.arenas();
+        let free = arenas.iter().position(Option::is_none).unwrap_or(arenas.len());
+        if free == arenas.len() {
+            arenas.push(None);
+        }
+        if let Some(slot) = arenas.get_mut(free) {
+            *slot = Some(Arena::new(memory));
+        }
+        u32::try_from(free).unwrap_or(u32::MAX)
+    }
+
+    /// Gives a buffer up, if nothing of it is on loan; says whether it did.
+    #[napi]
+    pub fn detach(&self, arena: u32) -> bool {
+        let mut arenas = self.arenas();
+        let Some(slot) = arenas.get_mut(index(arena)) else { return false };
+        slot.take_if(Arena::is_idle).is_some()
+    }
+
+    /// Hands over `records` records in a range of an arena; returns the ticket. `together`: all or none survive.
+    /// `written`: good when they survive the process.
+    #[napi(ts_return_type = "number | Failure")]
+    pub fn submit(
+        &self,
+        arena: u32,
+        begin: u32,
+        length: u32,
+        records: u32,
+        together: bool,
+        written: bool,
+    ) -> Outcome<i64> {
+        guarded(|| {
+            let loan = {
+                let mut arenas = self.arenas();
+                let arena = arenas.get_mut(index(arena)).and_then(Option::as_mut);
+                arena.and_then(|arena| arena.lend(index(begin), index(length)))
+            };
+            let loan = loan.ok_or_else(|| internal("that is no range of an arena"))?;
+            let append = Append {
+                kind: if together { PendingKind::Together } else { PendingKind::Records },
+                payload: Box::new(loan),
+                count: records,
+                level: if written { Level::Written } else { Level::Durable },
+            };
+            self.engine.group()?.append(append).map(number).map_err(|refused| match refused {
+                Refused::Never(error) => error,
+                Refused::Full(_) => Error::new(ErrorKind::Backpressure, "too much waits to be committed"),
+            })
+        })
+    }
+
+    /// Asks for everything handed over so far to be durable; returns the ticket that says so.
+    #[napi(ts_return_type = "number | Failure")]
+    pub fn flush(&self) -> Outcome<i64> {
+        guarded(|| self.engine.group()?.flush().map(number))
+    }
+
+    /// What has settled since the last call, in order.
+    #[napi]
+    pub fn take_settled(&self) -> Vec<RawSettled> {
+        std::mem::take(&mut *self.engine.inbox.settled())
+    }
+
+    /// Everything below this seq is durable.
+    #[napi(ts_return_type = "number | Failure")]
+    pub fn durable_seq(&self) -> Outcome<i64> {
+        guarded(|| Ok(number(self.engine.group()?.snapshot().durable().seq)))
+    }
+
+    /// Number of files in use.
+    #[napi(ts_return_type = "number | Failure")]
+    pub fn files(&self) -> Outcome<u32> {
+        let files = || Ok(self.engine.group()?.snapshot().files().len());
+        guarded(|| files().map(|files| u32::try_from(files).unwrap_or(u32::MAX)))
+    }
+
+    /// Commits what waits, and closes the stream. Everything has settled when it resolves.
+    #[napi(ts_return_type = "Promise<Failure | undefined>")]
+    pub fn close(&self) -> AsyncTask<Job<()>> {
+        let engine = Arc::clone(&self.engine);
+        job(move || engine.close())
+    }
+
+    fn arenas(&self) -> MutexGuard<'_, Vec<Option<Arena>>> {
+        self.arenas.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn index(value: u32) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}
+
+impl From<Recovery> for StreamInfo {
+    fn from(recovery: Recovery) -> Self {
+        let previous = match recovery.previous {
+            Previous::New => "new",
+            Previous::Closed => "closed",
+            Previous::Crashed => "crashed",
+        };
+        Self {
+            directory: String::new(),
+            max_record_bytes: 0,
+            previous: previous.to_owned(),
+            oldest_seq: recovery.oldest_seq.map(number),
+            next_seq: number(recovery.next_seq),
+            torn: recovery.torn.map(RawTorn::from),
+            gaps: recovery.gaps.into_iter().map(RawGap::from).collect(),
+            elapsed_ms: 0.0,
+        }
+    }
+}
+
+impl From<Torn> for RawTorn {
+    fn from(torn: Torn) -> Self {
+        Self {
+            file: torn.file.to_string_lossy().into_owned(),
+            block: number(torn.block),
+            position: number(torn.position),
+            bytes: number(torn.bytes),
+            saved_as: torn.saved_as.map(|path| path.to_string_lossy().into_owned()),
+        }
+    }
+}
+
+impl From<Gap> for RawGap {
+    fn from(gap: Gap) -> Self {
+        Self {
+            file: gap.file.map(|path| path.to_string_lossy().into_owned()),
+            position: gap.position.map(number),
+            from_seq: gap.from_seq.map(number),
+            to_seq: number(gap.to_seq),
+        }
+    }
+}

@@ -1,0 +1,338 @@
+/** The path of an append on the JavaScript thread, from the record to the promise. */
+
+import { Arena, MOST_PREFIX, prefixLength } from './arenas.js'
+import { byteLength } from './arguments.js'
+import type { Item } from './encoding.js'
+import { BackpressureError, CapacityError, ClosedError } from './errors.js'
+import { errorOf, isFailure } from './failure.js'
+import { hold, release, rest } from './keep-alive.js'
+import type { Failure, NativeStream } from './native.js'
+import type { Durability } from './stream-options.js'
+
+/** A seq; or data of an error, of which whoever waits makes an error object on its own stack. @internal */
+export type Outcome = number | Failure
+
+/** What an append takes at least of the bytes that may wait: its promise takes memory, too. */
+const LEAST_COST = 32
+/** Up to this length a text is taken to be as long as it can be, rather than measured. */
+const SHORT_TEXT = 4096
+const SETTLED = Promise.resolve()
+
+/** Records that are handed over as one, and settle as one; none if it is a flush. */
+class Run {
+  readonly arena: Arena | undefined
+  readonly begin: number
+  readonly written: boolean
+  readonly together: boolean
+  records = 0
+  /** Of `maxPendingBytes`. */
+  cost = 0
+  bytes = 0
+  /** Whether there are records among them that nobody waits for. */
+  untold = false
+  /** Who waits, */
+  readonly waiting: ((outcome: Outcome) => void)[] = []
+  /** and for which of the records, counted from the first. */
+  readonly offsets: number[] = []
+
+  constructor(arena: Arena | undefined, durability: Durability, together: boolean) {
+    this.arena = arena
+    this.begin = arena?.at ?? 0
+    this.written = durability === 'written'
+    this.together = together
+  }
+}
+
+/** What has been appended, of a stream that is open. @internal */
+export class Appender {
+  readonly #native: NativeStream
+  readonly #maxPending: number
+  readonly #maxRecord: number
+  readonly #directory: string
+  #arena: Arena | undefined
+  /** What is not submitted yet. A microtask that will do it is under way. */
+  #run: Run | undefined
+  #scheduled = false
+  /** What is submitted and has not settled, in the order of the tickets, from `#head` on. */
+  #queue: Run[] = []
+  #head = 0
+  /** The ticket of the run at `#head`. */
+  #ticket = 0
+  /** The seq behind everything that has settled. */
+  #settledSeq: number
+  /** Why records were lost that nobody waited for. */
+  #lost: Failure | undefined
+  /** Of the largest append that was refused: `ready` waits until it would be taken. */
+  #wanted = 1
+  #readyWaiting: { resolve: () => void; reject: (error: Error) => void }[] = []
+  #closed = false
+  pendingBytes = 0
+  pendingRecords = 0
+  records = 0
+  bytes = 0
+  commits = 0
+
+  constructor(native: NativeStream, options: { maxPending: number; maxRecord: number; seq: number; at: string }) {
+    this.#native = native
+    this.#maxPending = options.maxPending
+    this.#maxRecord = options.maxRecord
+    this.#settledSeq = options.seq
+    this.#directory = options.at
+  }
+
+  get nextSeq(): number {
+    return this.#settledSeq + this.pendingRecords
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  checkOpen(): void {
+    if (this.#closed) throw new ClosedError('stream is closed', { path: this.#directory })
+  }
+
+  /** Takes a record, or throws and takes nothing. */
+  append(item: Item, durability: Durability): Promise<Outcome> {
+    const length = this.#bound(item)
+    this.#checkRoom(Math.max(length, LEAST_COST))
+    const run = this.#put(item, length, durability)
+    return new Promise((resolve) => {
+      run.waiting.push(resolve)
+      run.offsets.push(run.records - 1)
+    })
+  }
+
+  /** Takes a record that nobody waits for, and says whether there is room for more. */
+  write(item: Item, durability: Durability): boolean {
+    const length = this.#bound(item)
+    // What `true` has promised is kept, whatever its size.
+    if (this.pendingBytes >= this.#maxPending) this.#checkRoom(Math.max(length, LEAST_COST))
+    this.#put(item, length, durability).untold = true
+    return this.pendingBytes < this.#maxPending
+  }
+
+  /** Takes all of the records, of which there is one at least, or throws and takes none. */
+  appendMany(items: readonly Item[], durability: Durability): Promise<Outcome> {
+    let [framed, cost] = [0, 0]
+    for (const item of items) {
+      const length = lengthOf(item)
+      this.#checkRecord(length)
+      framed += prefixLength(length) + length
+      cost += Math.max(length, LEAST_COST)
+    }
+    // What is certain to fit: a record of the largest size does.
+    if (items.length > 1 && framed > this.#maxRecord + prefixLength(this.#maxRecord)) {
+      const message = `records that belong together of ${framed} bytes do not fit into a file: maxRecordBytes is ${this.#maxRecord}`
+      throw new CapacityError(message, { path: this.#directory })
+    }
+    this.#checkRoom(cost)
+    const arena = this.#arenaFor(framed)
+    this.#submit()
+    const run = this.#begin(new Run(arena, durability, true))
+    for (const item of items) this.#count(run, arena.put(item))
+    return new Promise((resolve) => {
+      run.waiting.push(resolve)
+      run.offsets.push(0)
+    })
+  }
+
+  /** Everything taken so far is durable when it settles. */
+  flush(): Promise<Outcome> {
+    this.#submit()
+    const ticket = this.#native.flush()
+    if (isFailure(ticket)) return Promise.resolve(ticket)
+    return new Promise((resolve) => {
+      const run = new Run(undefined, 'durable', false)
+      run.waiting.push(resolve)
+      run.offsets.push(0)
+      this.#queue.push(run)
+      hold(this)
+    })
+  }
+
+  /** Why records that nobody waited for were lost, once. */
+  takeLost(): Failure | undefined {
+    const lost = this.#lost
+    this.#lost = undefined
+    return lost
+  }
+
+  ready(): Promise<void> {
+    if (this.#hasRoom(this.#wanted)) return SETTLED
+    return new Promise((resolve, reject) => this.#readyWaiting.push({ resolve, reject }))
+  }
+
+  /** Everything has settled when it resolves: to why the stream could not be closed as it should. */
+  async close(): Promise<Failure | undefined> {
+    this.#closed = true
+    this.#submit()
+    for (const { reject } of this.#readyWaiting.splice(0)) {
+      reject(new ClosedError('stream is closed', { path: this.#directory }))
+    }
+    const failure = (await this.#native.close()) ?? undefined
+    this.settle()
+    // Only if the thread has died: nobody else would tell them.
+    const died: Failure = failure ?? { code: 'PSTREAM_IO', message: 'internal error: the stream did not settle' }
+    while (this.#head < this.#queue.length) this.#next(died, 0)
+    this.#arena?.release()
+    this.#arena = undefined
+    release(this)
+    rest()
+    return failure
+  }
+
+  /** Fetches what has settled. */
+  settle(): void {
+    for (const { end, firstSeq, failure } of this.#native.takeSettled()) {
+      this.commits += failure === undefined ? 1 : 0
+      let seq = firstSeq
+      while (this.#ticket < end && this.#head < this.#queue.length) seq += this.#next(failure, seq)
+      if (failure === undefined) this.#settledSeq = seq
+    }
+    if (this.#head === this.#queue.length) {
+      this.#queue = []
+      this.#head = 0
+      if (this.#run === undefined) release(this)
+    }
+    if (this.#readyWaiting.length > 0 && this.#hasRoom(this.#wanted)) {
+      this.#wanted = 1
+      for (const { resolve } of this.#readyWaiting.splice(0)) resolve()
+    }
+  }
+
+  /** Settles the first run of the queue; returns how many seqs it has taken. */
+  #next(failure: Failure | undefined, seq: number): number {
+    const run = this.#queue[this.#head]
+    this.#head += 1
+    this.#ticket += 1
+    if (run === undefined) return 0
+    if (run.arena !== undefined) this.#takeBack(run.arena)
+    this.#finish(run, failure, seq)
+    return run.records
+  }
+
+  #finish(run: Run, failure: Failure | undefined, seq: number): void {
+    this.pendingBytes -= run.cost
+    this.pendingRecords -= run.records
+    const { waiting, offsets } = run
+    if (failure !== undefined) {
+      if (run.untold) this.#lost ??= failure
+      for (const resolve of waiting) resolve(failure)
+      return
+    }
+    this.records += run.records
+    this.bytes += run.bytes
+    for (let index = 0; index < waiting.length; index += 1) waiting[index]?.(seq + (offsets[index] ?? 0))
+  }
+
+  #takeBack(arena: Arena): void {
+    arena.lent -= 1
+    if (arena.lent > 0) return
+    if (arena !== this.#arena) arena.release()
+    else if (this.#run !== undefined) return
+    else if (arena.isLarge) {
+      arena.release()
+      this.#arena = undefined
+    } else arena.at = 0
+  }
+
+  /** The length of a record at most, which is known to be allowed. */
+  #bound(item: Item): number {
+    if (typeof item === 'string' && item.length <= SHORT_TEXT) {
+      const bound = item.length * 3
+      if (bound <= this.#maxRecord && this.#hasRoom(bound)) return bound
+    }
+    const length = lengthOf(item)
+    this.#checkRecord(length)
+    return length
+  }
+
+  #checkRecord(length: number): void {
+    if (length <= this.#maxRecord) return
+    const message = `a record of ${length} bytes does not fit: maxRecordBytes is ${this.#maxRecord}`
+    throw new CapacityError(message, { path: this.#directory })
+  }
+
+  #hasRoom(cost: number): boolean {
+    return this.pendingBytes === 0 || this.pendingBytes + cost <= this.#maxPending
+  }
+
+  #checkRoom(cost: number): void {
+    if (this.#hasRoom(cost)) return
+    this.#wanted = Math.max(this.#wanted, cost)
+    const message = `${this.pendingBytes} bytes wait to be committed, and maxPendingBytes is ${this.#maxPending}: wait for ready()`
+    throw new BackpressureError(message, { path: this.#directory })
+  }
+
+  #put(item: Item, length: number, durability: Durability): Run {
+    const arena = this.#arenaFor(length + MOST_PREFIX)
+    let run = this.#run
+    if (run === undefined || run.written !== (durability === 'written') || run.together) {
+      this.#submit()
+      run = this.#begin(new Run(arena, durability, false))
+    }
+    this.#count(run, arena.put(item))
+    return run
+  }
+
+  #begin(run: Run): Run {
+    this.#run = run
+    hold(this)
+    if (!this.#scheduled) {
+      this.#scheduled = true
+      // Not `queueMicrotask`, which makes a resource for async_hooks each time.
+      SETTLED.then(() => {
+        this.#scheduled = false
+        this.#submit()
+      })
+    }
+    return run
+  }
+
+  #count(run: Run, length: number): void {
+    const cost = Math.max(length, LEAST_COST)
+    run.records += 1
+    run.bytes += length
+    run.cost += cost
+    this.pendingBytes += cost
+    this.pendingRecords += 1
+  }
+
+  /** The arena with room for so many bytes. If that is another one, what is in the last one is submitted. */
+  #arenaFor(length: number): Arena {
+    const current = this.#arena
+    if (current !== undefined && current.room >= length) return current
+    // First, because it fails if there is no memory.
+    const next = new Arena(this.#native, length)
+    this.#submit()
+    if (current?.lent === 0) current.release()
+    this.#arena = next
+    return next
+  }
+
+  #submit(): void {
+    const run = this.#run
+    if (run === undefined) return
+    this.#run = undefined
+    const { arena, begin, records, together, written } = run
+    if (arena === undefined) return
+    const ticket = this.#native.submit(arena.number, begin, arena.at - begin, records, together, written)
+    if (isFailure(ticket)) {
+      this.#finish(run, ticket, 0)
+      if (this.#head === this.#queue.length) release(this)
+      return
+    }
+    arena.lent += 1
+    this.#queue.push(run)
+  }
+}
+
+function lengthOf(item: Item): number {
+  return typeof item === 'string' ? Buffer.byteLength(item) : byteLength(item)
+}
+
+/** Data of an error as one that is thrown here. @internal */
+export function raise(failure: Failure): never {
+  throw errorOf(failure, raise)
+}

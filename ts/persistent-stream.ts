@@ -1,0 +1,298 @@
+import { abortable } from './abort.js'
+import { Appender, type Outcome, raise } from './appender.js'
+import {
+  type AbortOptions,
+  abortSignal,
+  type Bytes,
+  componentName,
+  list,
+  optionsObject,
+  type Path,
+  path,
+} from './arguments.js'
+import type { OwnBytes } from './block-file.js'
+import { type Encode, type Encoding, encoder } from './encoding.js'
+import { InvalidInputError } from './errors.js'
+import { isFailure, unwrap } from './failure.js'
+import { lockTimeout, whenUnlocked } from './lock-wait.js'
+import { type NativeStream, native, type StreamInfo } from './native.js'
+import { type Durability, durability, maxPending, rawOptions, type StreamOptions } from './stream-options.js'
+import { type RecoveryReport, recoveryReport } from './stream-report.js'
+
+/** How one append is done. */
+export interface AppendOptions extends AbortOptions {
+  /** When it resolves; by default as the stream was opened: see {@link StreamOptions.durability}. */
+  durability?: 'durable' | 'written'
+}
+
+/** What a stream has done since it was opened, and what it is at. */
+export interface StreamStats {
+  /** Records that were acknowledged. */
+  appends: number
+  /** Their bytes. */
+  bytes: number
+  /** Commits that have succeeded: writes and syncs of what waited together. */
+  commits: number
+  /** What counts against `maxPendingBytes`: the bytes of the records that wait, but 32 at least for each. */
+  pendingBytes: number
+  /** Records that wait to be committed. */
+  pendingAppends: number
+  /** Files of the stream that are in use. */
+  files: number
+}
+
+const KEY = Symbol('pstream')
+
+interface Opened {
+  readonly native: NativeStream
+  readonly appender: Appender
+  readonly info: StreamInfo
+  readonly name: string
+  readonly encode: Encode
+  readonly durability: Durability
+}
+
+/**
+ * An endless, append-only stream of records in a folder, for one writer. A record is a run of bytes; its *sequence
+ * number* (seq) is an integer that counts from 0. **An acknowledged record is never lost**; one that was not may survive
+ * a crash, whole and in its place, or not.
+ *
+ * Appends that wait at the same time are committed together, by one write and one sync: throughput grows with their
+ * number, and a lone one waits for no timer. The process stays alive while an append waits. A stream that is not closed
+ * is closed when the process ends by itself, when its worker ends, or when it is garbage-collected.
+ *
+ * Calls on a closed stream reject with `PSTREAM_CLOSED`. A failed commit rejects all of its appends, and whether their
+ * records are in the stream is unknown then; the next append goes on behind what is there.
+ *
+ * @example
+ * ```ts
+ * const stream = await PersistentStream.open('./data')
+ * const seq = await stream.append('durable once this line is passed')
+ * await stream.appendMany(['both', 'or none'])
+ * await stream.close()
+ * ```
+ */
+export class PersistentStream<Out = OwnBytes, In = Out extends Uint8Array ? Bytes | string : Out>
+  implements AsyncDisposable
+{
+  /** Absolute, with its links resolved. */
+  readonly directory: string
+  /** The name of the stream in its folder. */
+  readonly name: string
+  /** The largest record that a file of full size can hold, in bytes. */
+  readonly maxRecordBytes: number
+  /** What opening found and did. */
+  readonly recovery: RecoveryReport
+  readonly #native: NativeStream
+  readonly #appender: Appender
+  readonly #encode: Encode
+  readonly #durability: Durability
+  #closing: Promise<void> | undefined
+  #closedProperly = false
+
+  private constructor(key: symbol, opened: Opened) {
+    if (key !== KEY) throw new InvalidInputError('a PersistentStream comes from PersistentStream.open')
+    this.directory = opened.info.directory
+    this.name = opened.name
+    this.maxRecordBytes = opened.info.maxRecordBytes
+    this.recovery = recoveryReport(opened.info)
+    this.#native = opened.native
+    this.#appender = opened.appender
+    this.#encode = opened.encode
+    this.#durability = opened.durability
+  }
+
+  /**
+   * Opens the stream for writing, recovers it if its last writer crashed, and begins it if it is not there. Takes as long
+   * as it takes to read one file at most, however long the stream is.
+   *
+   * Rejects with `PSTREAM_INVALID_INPUT` for an argument; `PSTREAM_LOCKED` if it is open already; `PSTREAM_CORRUPT` with
+   * nothing changed, see {@link StreamOptions.recovery}; `PSTREAM_NOT_FOUND` with `create: false`; `PSTREAM_UNSUPPORTED`
+   * for a stream of a later version, or a file system without locks or reservation of space; `PSTREAM_NO_SPACE`;
+   * `PSTREAM_SYNC_FAILED`; the sequence errors of {@link FileSequence.retrieve}; `PSTREAM_IO`; and with the reason of the
+   * signal, the stream being closed again then.
+   */
+  static open(
+    directory: Path,
+    options?: StreamOptions & { encoding?: 'buffer' } & AbortOptions,
+  ): Promise<PersistentStream>
+  static open(
+    directory: Path,
+    options: StreamOptions & { encoding: 'utf8' } & AbortOptions,
+  ): Promise<PersistentStream<string>>
+  static open<T>(
+    directory: Path,
+    options: StreamOptions & { encoding: 'json' | Encoding<T> } & AbortOptions,
+  ): Promise<PersistentStream<T>>
+  static async open(
+    directory: Path,
+    options: StreamOptions & { encoding?: unknown } & AbortOptions = {},
+  ): Promise<PersistentStream<unknown, unknown>> {
+    const folder = path('directory', directory)
+    const given: Partial<typeof options> = optionsObject('options', options)
+    const name = given.name === undefined ? 'stream' : componentName('options.name', given.name)
+    const raw = rawOptions(given)
+    const common = { encode: encoder(given.encoding), durability: durability(given.durability, 'durable') }
+    const [pending, timeout] = [maxPending(given), lockTimeout(given.lockTimeoutMs)]
+    const signal = abortSignal('options.signal', given.signal)
+    signal?.throwIfAborted()
+
+    const { stream, own } = newStream()
+    const info = await whenUnlocked(timeout, () => stream.open(folder, name, raw), signal)
+    const { directory: at, maxRecordBytes: maxRecord, nextSeq: seq } = info
+    const appender = new Appender(stream, { maxPending: pending, maxRecord, seq, at })
+    own(appender)
+    const opened = new PersistentStream<unknown, unknown>(KEY, { native: stream, appender, info, name, ...common })
+    if (signal?.aborted) {
+      await opened.close()
+      throw signal.reason
+    }
+    return opened
+  }
+
+  /** The first seq that can be read. */
+  get oldestSeq(): number {
+    return this.recovery.records.oldestSeq
+  }
+
+  /** The seq that the next append gets. Counts what is pending, and falls back if that fails. */
+  get nextSeq(): number {
+    return this.#appender.nextSeq
+  }
+
+  /** Everything below this seq is durable. */
+  get durableSeq(): number {
+    return this.#closedProperly ? this.#appender.nextSeq : unwrap(this.#native.durableSeq())
+  }
+
+  /**
+   * Appends one record, and resolves to its seq once it is as durable as asked. `data` is copied at once. Records are in
+   * the order of the calls.
+   *
+   * With nothing taken it rejects with `PSTREAM_INVALID_INPUT` for an argument; `PSTREAM_BACKPRESSURE` if more than
+   * `maxPendingBytes` would wait: see {@link PersistentStream.ready}; `PSTREAM_CAPACITY` for more than `maxRecordBytes`.
+   * When its commit fails, with `PSTREAM_NO_SPACE`, `PSTREAM_SYNC_FAILED`, `PSTREAM_SEQUENCE_TOO_LONG` or `PSTREAM_IO`.
+   * An abort ends the wait, not the append: the record may be in the stream.
+   */
+  async append(data: In, options?: AppendOptions): Promise<number> {
+    if (options === undefined) {
+      const item = this.#encode('data', data)
+      this.#appender.checkOpen()
+      return unwrap(await this.#appender.append(item, this.#durability))
+    }
+    const { level, signal } = this.#appendOptions(options)
+    const item = this.#encode('data', data)
+    this.#appender.checkOpen()
+    return unwrap(await abortable(this.#appender.append(item, level), signal))
+  }
+
+  /**
+   * Appends records of which a crash leaves all or none; they follow each other. Resolves to the seq of the first; an
+   * empty list writes nothing and resolves to `nextSeq`. Rejects as {@link PersistentStream.append}; with
+   * `PSTREAM_CAPACITY` also if they do not fit into one file together.
+   */
+  async appendMany(data: readonly In[], options: AppendOptions = {}): Promise<number> {
+    const { level, signal } = this.#appendOptions(options)
+    const items = list('data', data).map((item, index) => this.#encode(`data[${index}]`, item))
+    this.#appender.checkOpen()
+    if (items.length === 0) return this.#appender.nextSeq
+    return unwrap(await abortable(this.#appender.appendMany(items, level), signal))
+  }
+
+  /**
+   * Appends one record without a promise. Returns whether there is room for more; if not, this record was taken, and it
+   * is time to wait for {@link PersistentStream.ready}. If its commit fails, the next {@link PersistentStream.flush} (or
+   * {@link PersistentStream.close}) rejects with the error.
+   *
+   * With nothing taken it throws the errors with which `append` rejects: `PSTREAM_BACKPRESSURE` only if an earlier call
+   * returned false and there is no room yet.
+   */
+  write(data: In): boolean {
+    const item = this.#encode('data', data)
+    this.#appender.checkOpen()
+    return this.#appender.write(item, this.#durability)
+  }
+
+  /**
+   * Resolves when everything appended before this call is durable, whatever its level. Rejects with the error of a
+   * {@link PersistentStream.write} that has failed since the last flush; with that of a sync in the background, with
+   * `durability: 'written'`; and with the errors of a commit.
+   */
+  async flush(options: AbortOptions = {}): Promise<void> {
+    const signal = this.#signal(options)
+    this.#appender.checkOpen()
+    const outcome = await abortable(this.#appender.flush(), signal)
+    const lost = this.#appender.takeLost()
+    unwrap<Outcome>(lost ?? outcome)
+  }
+
+  /**
+   * Resolves when there is room for at least one more append: at once, or as soon as what waits has become less; after an
+   * append that was refused, as soon as that one would be taken. Rejects with `PSTREAM_CLOSED` if the stream is closed
+   * meanwhile.
+   */
+  async ready(options: AbortOptions = {}): Promise<void> {
+    const signal = this.#signal(options)
+    this.#appender.checkOpen()
+    await abortable(this.#appender.ready(), signal)
+  }
+
+  /** What the stream has done since it was opened, and what it is at. */
+  stats(): StreamStats {
+    const { records, bytes, commits, pendingBytes, pendingRecords } = this.#appender
+    const files = unwrap(this.#native.files())
+    return { appends: records, bytes, commits, pendingBytes, pendingAppends: pendingRecords, files }
+  }
+
+  /**
+   * Commits what waits, notes that the stream was closed, and gives up its lock. Every call made before has settled when
+   * it resolves. May be called again.
+   *
+   * Rejects with `PSTREAM_SYNC_FAILED`, `PSTREAM_NO_SPACE` or `PSTREAM_IO`, or with the error of a
+   * {@link PersistentStream.write} that nobody has been told of; closed it is all the same.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  /** The same as {@link PersistentStream.close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    const failure = await this.#appender.close()
+    const lost = this.#appender.takeLost()
+    this.#closedProperly = failure === undefined
+    if (lost !== undefined) raise(lost)
+    if (isFailure(failure)) raise(failure)
+  }
+
+  #appendOptions(options: AppendOptions): { level: Durability; signal: AbortSignal | undefined } {
+    const given = optionsObject('options', options)
+    return { level: durability(given.durability, this.#durability), signal: this.#signal(given) }
+  }
+
+  /** Throws its reason if it has aborted: nothing is begun then. */
+  #signal(options: AbortOptions): AbortSignal | undefined {
+    const signal = abortSignal('options.signal', optionsObject('options', options).signal)
+    signal?.throwIfAborted()
+    return signal
+  }
+}
+
+/**
+ * The native side calls back when something has settled. It must not keep the appender from being collected, nor with it
+ * the stream: a stream that nobody has any more is closed. While something is pending `keep-alive.ts` holds it.
+ */
+function newStream(): { stream: NativeStream; own: (appender: Appender) => void } {
+  let owner: WeakRef<Appender> | undefined
+  const stream = new (native().NativeStream)(() => owner?.deref()?.settle())
+  return {
+    stream,
+    own: (appender) => {
+      owner = new WeakRef(appender)
+    },
+  }
+}

@@ -1,0 +1,85 @@
+/** The options of a stream, checked, in the form that the binding takes. */
+
+import { flag, integer, isSecond, oneOf, type Size, size } from './arguments.js'
+import type { RawStreamOptions } from './native.js'
+import { type BlockFileOptions, fileOptions } from './options.js'
+
+/** When an append is good. @internal */
+export type Durability = 'durable' | 'written'
+
+/** How to open a stream. */
+export interface StreamOptions extends BlockFileOptions {
+  /** One path component of at most 247 bytes: several streams may share a folder. Default `'stream'`. */
+  name?: string
+  /**
+   * Make the stream, and its folder with those above it, if it is not there; else reject with `PSTREAM_NOT_FOUND`.
+   * Default true.
+   */
+  create?: boolean
+  /** How many milliseconds to wait for a lock that is held, 0 to 2^31 - 1. Default 50. */
+  lockTimeoutMs?: number
+  /**
+   * What files grow to: the first is 4 MiB, each next one twice the last. 1 MiB to 2 GiB, a whole number of blocks, 16 or
+   * more. Bounds the largest record (`maxRecordBytes`) and the time to open. Default `'64MiB'`.
+   */
+  fileSize?: Size
+  /** 4 KiB to 1 MiB, a power of two. Default `'64KiB'`. */
+  blockSize?: Size
+  /**
+   * When an append resolves: when its record survives a power cut (`'durable'`), or when it survives the process and not
+   * yet the machine (`'written'`). Default `'durable'`.
+   */
+  durability?: Durability
+  /** With `'written'`: after how many milliseconds at most it is durable all the same, 1 to 2^31 - 1. Default 1000. */
+  syncIntervalMs?: number
+  /** Wait so many milliseconds for more appends before a commit, 0 to 60,000. Default 0. */
+  commitDelayMs?: number
+  /**
+   * Commits one behind the other (`'packed'`), or each in sectors of its own (`'4KiB'`), so that no sector with an
+   * acknowledged record is ever written again: for disks that may damage a sector while they write it, at the price of
+   * space. Default `'packed'`.
+   */
+  commitAlignment?: 'packed' | '4KiB'
+  /**
+   * So much may wait to be committed: the bytes of the records, but 32 at least for each. An append beyond rejects with
+   * `PSTREAM_BACKPRESSURE`, unless nothing else waits. At least 1. Default `'16MiB'`.
+   */
+  maxPendingBytes?: Size
+  /**
+   * At damage to what was durable: reject with `PSTREAM_CORRUPT` (`'strict'`), or go on behind it, with the damage left as
+   * it is and reported in `recovery.gaps` (`'salvage'`). Default `'strict'`.
+   */
+  recovery?: 'strict' | 'salvage'
+  /** Unix permission bits of new files, 0 to 0o7777, before the umask; ignored on Windows. Default 0o600. */
+  mode?: number
+}
+
+/** Also the limit of a timer of Node.js. */
+const MOST_MS = 2 ** 31 - 1
+
+/** @internal */
+export function rawOptions(options: Partial<StreamOptions>): RawStreamOptions {
+  const { create, fileSize, blockSize, syncIntervalMs, commitDelayMs, commitAlignment, recovery } = options
+  const { cache, sync, mode } = options
+  return {
+    create: create === undefined ? true : flag('options.create', create),
+    fileSize: size('options.fileSize', fileSize, 2 ** 20, 64 << 20),
+    blockSize: size('options.blockSize', blockSize, 4096, 64 << 10),
+    aligned: isSecond('options.commitAlignment', commitAlignment, 'packed', '4KiB'),
+    salvage: isSecond('options.recovery', recovery, 'strict', 'salvage'),
+    // The other options of files are not for a stream.
+    file: fileOptions({ cache, sync, mode } as Parameters<typeof fileOptions>[0]),
+    commitDelayMs: commitDelayMs === undefined ? 0 : integer('options.commitDelayMs', commitDelayMs, 0, 60_000),
+    syncIntervalMs: syncIntervalMs === undefined ? 1000 : integer('options.syncIntervalMs', syncIntervalMs, 1, MOST_MS),
+  }
+}
+
+/** @internal */
+export function maxPending(options: Partial<StreamOptions>): number {
+  return size('options.maxPendingBytes', options.maxPendingBytes, 1, 16 << 20)
+}
+
+/** @internal */
+export function durability(value: unknown, fallback: Durability): Durability {
+  return oneOf('options.durability', value, ['durable', 'written'], fallback)
+}

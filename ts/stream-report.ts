@@ -1,0 +1,63 @@
+/** What opening a stream found and did. */
+
+import { basename } from 'node:path'
+import { CorruptionError } from './errors.js'
+import { present } from './failure.js'
+import type { StreamInfo } from './native.js'
+
+/** Damage that was gone past: records that are not there any more. */
+export interface Gap {
+  /** The first record that may be gone; 0 if nothing in front of the gap is readable either. */
+  readonly fromSeq: number
+  /** The first record behind the gap. */
+  readonly toSeq: number
+  /** Where the damage is. */
+  readonly cause: CorruptionError
+}
+
+/** What opening found and did. */
+export interface RecoveryReport {
+  /**
+   * How the previous writer ended: there was none (`'new'`); it was closed (`'closed'`); it, or the machine, came to an
+   * end before that (`'crashed'`).
+   */
+  readonly previous: 'new' | 'closed' | 'crashed'
+  /** The first record, and the one that the next append gets. */
+  readonly records: { readonly oldestSeq: number; readonly nextSeq: number }
+  /**
+   * The tail that was cut off behind the last whole record, because a crash had left it half written; never acknowledged.
+   * `bytes` is its length; a copy lies in `savedAs`, unless there was no space for one yet.
+   */
+  readonly torn?: {
+    readonly file: string
+    readonly block: number
+    readonly position: number
+    readonly bytes: number
+    readonly savedAs?: string
+  }
+  /** With `recovery: 'salvage'`: the damage that was gone past. */
+  readonly gaps: readonly Gap[]
+  /** How long it took, in milliseconds, without waiting for the lock. */
+  readonly elapsedMs: number
+}
+
+/** @internal */
+export function recoveryReport(info: StreamInfo): RecoveryReport {
+  const gaps = info.gaps.map((gap): Gap => {
+    const [fromSeq, toSeq] = [gap.fromSeq ?? 0, gap.toSeq]
+    const where = gap.file === undefined ? 'a file that is missing' : `'${gap.file}'`
+    const message = `the records from ${fromSeq} up to ${toSeq} are damaged or gone, in ${where}`
+    const file = gap.file === undefined ? undefined : basename(gap.file)
+    const details = present({ path: gap.file, file, position: gap.position })
+    return { fromSeq, toSeq, cause: new CorruptionError(message, { ...details, fromSeq, toSeq }) }
+  })
+  const { nextSeq, torn } = info
+  return {
+    previous: info.previous as RecoveryReport['previous'],
+    // Of a stream whose first file is damaged, what is behind the damage is the first that can be read.
+    records: { oldestSeq: info.oldestSeq ?? gaps[0]?.toSeq ?? nextSeq, nextSeq },
+    ...present({ torn: torn && { ...torn, ...present({ savedAs: torn.savedAs }) } }),
+    gaps,
+    elapsedMs: info.elapsedMs,
+  }
+}

@@ -263,14 +263,20 @@ export class CorruptionError extends PstreamError {
   }
 }
 
+/** What a {@link TrimmedError} carries beside the details of every error. */
+export interface TrimmedErrorDetails extends ErrorDetails {
+  /** The oldest record that is left. */
+  oldestSeq?: number
+}
+
 /** The record was released, with the file that held it. */
 export class TrimmedError extends PstreamError {
   declare readonly code: 'PSTREAM_TRIMMED'
   /** The oldest record that is left. */
   declare readonly oldestSeq: number
-  constructor(message: string, { oldestSeq, ...details }: ErrorDetails & { oldestSeq: number }) {
+  constructor(message: string, details: TrimmedErrorDetails = {}) {
     super('PSTREAM_TRIMMED', message, details)
-    define(this, 'oldestSeq', oldestSeq, true)
+    define(this, 'oldestSeq', details.oldestSeq ?? 0, true)
   }
 }
 

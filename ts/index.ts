@@ -32,6 +32,7 @@ export {
   type SequenceErrorCode,
   type SequenceErrorDetails,
   TrimmedError,
+  type TrimmedErrorDetails,
   UnexpectedEofError,
   UnsupportedError,
   WriteZeroError,

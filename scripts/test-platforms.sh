@@ -152,7 +152,7 @@ test_windows() {
   export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER=/usr/lib/wine/wine64
   # Without the doc examples: they create files with the default options, so reserve space, which wine cannot.
   # shellcheck disable=SC2046  # the options are words
-  run_tests windows "wine 8 has no FileAllocationInfo, NtFlushBuffersFileEx, symbolic links or POSIX removal" \
+  run_tests windows "wine 8 has no FileAllocationInfo, NtFlushBuffersFileEx, symbolic links, POSIX removal or long final paths" \
     cargo test -p pstream-core --lib $(system_tests) --target x86_64-pc-windows-gnu
 }
 

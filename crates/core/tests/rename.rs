@@ -264,7 +264,7 @@ fn settling_is_interrupted_at_every_call() {
             let io = Hooked::new(move |_, _| {
                 if counter.fetch_add(1, Ordering::Relaxed) < point { Ok(()) } else { Err(Error::other("power cut")) }
             });
-            let options = pstream_core::SequenceOptions::default();
+            let options = common::sequence_options();
             let shape = common::shape(2, 12);
             let settled = pstream_core::FileSequence::open(Arc::new(io), root, opened, shape, options).map(drop);
             if settled.is_ok() && calls.load(Ordering::Relaxed) <= point {

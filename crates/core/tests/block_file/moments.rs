@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use pstream_core::{BlockFile, CreateOptions, ErrorKind, FileOptions};
 
 use crate::common::hooked::Hooked;
-use crate::common::{assert_code, assert_fails, create, failure, folder, names, pattern, shape};
+use crate::common::{assert_code, assert_fails, create, create_options, failure, folder, names, pattern, shape};
 
 /// A hook that fails the first `times` calls of this name.
 fn failing(call: &'static str, kind: Kind, times: u32) -> (Hooked, Arc<AtomicU32>) {
@@ -52,7 +52,7 @@ fn a_load_under_way_outlives_a_close() {
 fn prewriting_heeds_the_error_of_a_hint() {
     let folder = folder();
     let (io, _) = failing("start_writeback", Kind::Other, 1);
-    let options = CreateOptions { prewrite: true, ..CreateOptions::default() };
+    let options = CreateOptions { prewrite: true, ..create_options() };
     let error = failure(create_by(&io, &folder.path().join("data"), options));
     assert_eq!((error.kind(), error.syscall()), (&ErrorKind::SyncFailed, Some("sync_file_range")));
     assert_eq!(names(folder.path()), Vec::<String>::new());
@@ -64,12 +64,12 @@ fn an_interrupted_reservation_is_made_again() {
     let folder = folder();
     for call in ["reserve", "set_len", "write_at"] {
         let (io, calls) = failing(call, Kind::Interrupted, 3);
-        let options = CreateOptions { prewrite: true, ..CreateOptions::default() };
+        let options = CreateOptions { prewrite: true, ..create_options() };
         create_by(&io, &folder.path().join(call), options).unwrap();
         assert!(calls.load(Ordering::Relaxed) >= 4, "{call}");
     }
     let (io, calls) = failing("zero_range", Kind::Interrupted, 3);
-    let file = create_by(&io, &folder.path().join("zeroed"), CreateOptions::default()).unwrap();
+    let file = create_by(&io, &folder.path().join("zeroed"), create_options()).unwrap();
     file.store_bytes(0, &pattern(4096, 1)).unwrap();
     file.zero(0..4096).unwrap();
     assert_eq!(calls.load(Ordering::Relaxed), 4);
@@ -83,7 +83,7 @@ fn an_interrupted_reservation_is_made_again() {
 fn an_interrupted_sync_is_a_failed_one() {
     let folder = folder();
     let (io, calls) = failing("sync_data", Kind::Interrupted, 1);
-    let file = create_by(&io, &folder.path().join("data"), CreateOptions::default()).unwrap();
+    let file = create_by(&io, &folder.path().join("data"), create_options()).unwrap();
     assert_code(file.sync(), "PSTREAM_SYNC_FAILED");
     assert_eq!(calls.load(Ordering::Relaxed), 1);
     let message = "file is unavailable due to prior sync error";
@@ -100,12 +100,12 @@ fn a_creation_that_fails_leaves_nothing() {
     let path = folder.path().join("data");
     for call in ["reserve", "set_len", "write_at", "start_writeback", "sync_all", "rename_new"] {
         let (io, _) = failing(call, Kind::Other, 1);
-        let options = CreateOptions { prewrite: true, ..CreateOptions::default() };
+        let options = CreateOptions { prewrite: true, ..create_options() };
         failure(create_by(&io, &path, options));
         assert_eq!(names(folder.path()), Vec::<String>::new(), "{call}");
     }
     let (io, _) = failing("sync_dir", Kind::Other, 1);
-    assert_code(create_by(&io, &path, CreateOptions::default()), "PSTREAM_SYNC_FAILED");
+    assert_code(create_by(&io, &path, create_options()), "PSTREAM_SYNC_FAILED");
     assert_eq!(fs::metadata(&path).unwrap().len(), 4 << 12, "whole, if it is there");
 }
 

@@ -6,7 +6,10 @@ use pstream_core::{
     BlockFile, CachePolicy, CreateOptions, Durability, ErrorKind, Evicted, FileOptions, OsIo, Residency,
 };
 
-use crate::common::{assert_fails, create, folder, open, pattern, shape};
+use crate::common::probe::skip;
+use crate::common::{assert_fails, create, create_options, folder, open, pattern, shape};
+
+const UNKNOWN: &str = "page cache: what is in it cannot be told here";
 
 #[test]
 fn unaligned_writes_synced_and_cached() {
@@ -97,15 +100,13 @@ fn zeroing_a_range() {
 #[test]
 fn evicting_after_a_sync() {
     let folder = folder();
-    let options = CreateOptions {
-        file: FileOptions { cache: CachePolicy::Keep, ..FileOptions::default() },
-        ..CreateOptions::default()
-    };
+    let options =
+        CreateOptions { file: FileOptions { cache: CachePolicy::Keep, ..FileOptions::default() }, ..create_options() };
     let file = BlockFile::create(&OsIo, &folder.path().join("data"), shape(256, 12), options).unwrap();
     let bytes = pattern(256 << 12, 1);
     file.store_bytes(0, &bytes).unwrap();
     let whole = 0..256 << 12;
-    let Residency::Bytes(before) = file.residency(whole.clone()).unwrap() else { return };
+    let Residency::Bytes(before) = file.residency(whole.clone()).unwrap() else { return skip(UNKNOWN) };
     assert_eq!(before, 256 << 12, "what was kept is there");
     assert!(matches!(file.residency(0..1).unwrap(), Residency::Bytes(1..)));
     assert_eq!(file.evict(&whole).unwrap(), Evicted::Done);
@@ -119,13 +120,11 @@ fn evicting_after_a_sync() {
 #[test]
 fn an_empty_range_is_not_in_the_cache_and_not_evicted() {
     let folder = folder();
-    let options = CreateOptions {
-        file: FileOptions { cache: CachePolicy::Keep, ..FileOptions::default() },
-        ..CreateOptions::default()
-    };
+    let options =
+        CreateOptions { file: FileOptions { cache: CachePolicy::Keep, ..FileOptions::default() }, ..create_options() };
     let file = BlockFile::create(&OsIo, &folder.path().join("data"), shape(16, 12), options).unwrap();
     file.store_bytes(0, &pattern(16 << 12, 1)).unwrap();
-    let Residency::Bytes(before) = file.residency(0..16 << 12).unwrap() else { return };
+    let Residency::Bytes(before) = file.residency(0..16 << 12).unwrap() else { return skip(UNKNOWN) };
     for at in [0, 100, 4096] {
         assert_eq!(file.residency(at..at).unwrap(), Residency::Bytes(0), "at {at}");
         assert_eq!(file.evict(&(at..at)).unwrap(), Evicted::Done, "at {at}");
@@ -137,7 +136,7 @@ fn an_empty_range_is_not_in_the_cache_and_not_evicted() {
 fn what_was_ever_written_is_told_apart() {
     let folder = folder();
     let file = create(&folder.path().join("data"), 64, 16);
-    let Ok(None) = file.next_data(0) else { return };
+    let Ok(None) = file.next_data(0) else { return skip("what was written: reserved space counts as written here") };
     file.write_at(10 << 16, &[IoSlice::new(&pattern(1 << 16, 1))], Durability::Synced).unwrap();
     let run = file.next_data(0).unwrap().expect("a run of data");
     assert!(run.start <= 10 << 16 && run.end >= 11 << 16, "{run:?}");

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test binary uses its own part of this")]
 
 pub mod hooked;
+pub mod probe;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use pstream_core::io::Io;
 use pstream_core::{
-    BlockFile, CreateOptions, Error, ErrorKind, FileOptions, FileSequence, OsIo, Result, SequenceOptions, Shape,
+    BlockFile, CreateOptions, Error, ErrorKind, FileOptions, FileSequence, OsIo, Reserve, Result, SequenceOptions,
+    Shape,
 };
 use tempfile::TempDir;
 
@@ -30,8 +32,19 @@ pub fn shape(block_count: u64, block_shift: u32) -> Shape {
     Shape::new(block_count, block_shift).expect("a valid shape")
 }
 
+/// The default options, for tests that are not about space: where none can be reserved they go on without.
+pub fn create_options() -> CreateOptions {
+    let reserve = if probe::can_reserve() { Reserve::Required } else { Reserve::BestEffort };
+    CreateOptions { reserve, ..CreateOptions::default() }
+}
+
+/// The same for sequences.
+pub fn sequence_options() -> SequenceOptions {
+    SequenceOptions { create: create_options(), ..SequenceOptions::default() }
+}
+
 pub fn create(path: &Path, block_count: u64, block_shift: u32) -> BlockFile {
-    BlockFile::create(&OsIo, path, shape(block_count, block_shift), CreateOptions::default()).expect("create")
+    BlockFile::create(&OsIo, path, shape(block_count, block_shift), create_options()).expect("create")
 }
 
 pub fn try_open(path: &Path, block_shift: u32) -> Result<BlockFile> {
@@ -44,7 +57,7 @@ pub fn open(path: &Path, block_shift: u32) -> BlockFile {
 
 /// A sequence whose files have two blocks of 4 KiB.
 pub fn try_sequence(root: &Path, name: &str) -> Result<FileSequence> {
-    FileSequence::open(os(), root, name, shape(2, 12), SequenceOptions::default())
+    FileSequence::open(os(), root, name, shape(2, 12), sequence_options())
 }
 
 pub fn sequence(root: &Path, name: &str) -> FileSequence {

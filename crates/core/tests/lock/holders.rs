@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use pstream_core::sequence::{break_lock, inspect};
-use pstream_core::{ErrorKind, FileSequence, SequenceOptions};
+use pstream_core::{ErrorKind, FileSequence};
 use tempfile::TempDir;
 
 use crate::common::hooked::Hooked;
+use crate::common::probe::rename_open;
 use crate::common::{
-    Guarded, assert_code, await_file, failure, folder, helper, names, os, sequence, shape, try_sequence,
+    Guarded, assert_code, await_file, failure, folder, helper, names, os, sequence, sequence_options, shape,
+    try_sequence,
 };
 use crate::{holder_in, open_within};
 
@@ -131,7 +133,7 @@ fn a_drop_syncs_the_folder_like_a_close() {
             kept.lock().unwrap().push(format!("{call} {}", path.file_name().unwrap().to_string_lossy()));
             Ok(())
         });
-        let options = SequenceOptions::default();
+        let options = sequence_options();
         let sequence = FileSequence::open(Arc::new(io), folder.path(), "s", shape(1, 12), options).unwrap();
         let root = format!("sync_dir {}", sequence.root().file_name().unwrap().to_string_lossy());
         trace.lock().unwrap().clear();
@@ -160,7 +162,7 @@ fn a_close_leaves_a_lock_that_is_not_its_own() {
     let folder = folder();
     let first = sequence(folder.path(), "s");
     let path = folder.path().join("s.lock");
-    if fs::rename(&path, folder.path().join("moved")).is_err() {
+    if !rename_open(&path, &folder.path().join("moved")) {
         return;
     }
     fs::write(&path, "theirs").unwrap();

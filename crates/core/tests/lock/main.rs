@@ -32,7 +32,7 @@ pub(crate) const HELD: &str = "filesequence: lock file is held by another instan
 
 /// Opens the sequence `s`, waiting so long for its lock.
 pub(crate) fn open_within(root: &Path, timeout: Duration) -> pstream_core::Result<FileSequence> {
-    let options = SequenceOptions { lock_timeout: timeout, ..SequenceOptions::default() };
+    let options = SequenceOptions { lock_timeout: timeout, ..common::sequence_options() };
     FileSequence::open(common::os(), root, "s", common::shape(2, 12), options)
 }
 

@@ -3,11 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests say what they expect by panicking")]
 
 use std::io::{ErrorKind, IoSlice, IoSliceMut, Result};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use pstream_core::io::os::OsIo;
 use pstream_core::io::{Durability, Io, IoFile, OpenOptions};
 use tempfile::TempDir;
+
+#[path = "../common/probe.rs"]
+mod probe;
+pub(crate) use probe::*;
 
 /// A path in the folder.
 pub(crate) fn name(dir: &TempDir, name: &str) -> PathBuf {
@@ -55,43 +59,4 @@ pub(crate) fn kind_of<T>(result: Result<T>) -> ErrorKind {
         Ok(_) => panic!("succeeded"),
         Err(error) => error.kind(),
     }
-}
-
-/// Says what is not tested here, and why.
-#[allow(clippy::print_stderr, reason = "that is what it is for")]
-pub(crate) fn skip(what: &str) {
-    eprintln!("skipped: {what}");
-}
-
-/// Whether a name is gone as soon as it is removed, though the file is still open.
-pub(crate) fn removal_is_immediate(dir: &TempDir) -> bool {
-    let file = create(dir, "probe");
-    OsIo.remove_file(&name(dir, "probe")).unwrap();
-    let gone = std::fs::symlink_metadata(name(dir, "probe")).is_err();
-    drop(file);
-    if !gone {
-        // No Unix system does so.
-        assert_eq!(std::env::consts::FAMILY, "windows");
-        skip("removed names stay until the last handle is closed (wine; FAT)");
-    }
-    gone
-}
-
-/// Makes a symbolic link, and says whether there is one now.
-#[cfg(unix)]
-pub(crate) fn symlink(target: &Path, link: &Path) -> bool {
-    std::os::unix::fs::symlink(target, link).unwrap();
-    true
-}
-
-/// Makes a symbolic link, and says whether there is one now: Windows wants a privilege for it, and wine has none.
-#[cfg(windows)]
-pub(crate) fn symlink(target: &Path, link: &Path) -> bool {
-    use std::os::windows::fs::{symlink_dir, symlink_file};
-    let made = if target.is_dir() { symlink_dir(target, link) } else { symlink_file(target, link) };
-    let is_link = made.is_ok() && std::fs::symlink_metadata(link).is_ok_and(|found| found.is_symlink());
-    if !is_link {
-        skip("no symbolic links here");
-    }
-    is_link
 }

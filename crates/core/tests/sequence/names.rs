@@ -3,9 +3,11 @@
 use std::fs;
 
 use pstream_core::error::BadName;
-use pstream_core::{ErrorKind, FileSequence, SequenceOptions};
+use pstream_core::{ErrorKind, FileSequence};
 
-use crate::common::{assert_fails, failure, folder, indexes, names, os, sequence, shape, sparse, try_sequence};
+use crate::common::{
+    assert_fails, failure, folder, indexes, names, os, sequence, sequence_options, shape, sparse, try_sequence,
+};
 
 #[test]
 fn names_that_do_not_parse_are_quoted() {
@@ -72,7 +74,7 @@ fn two_spellings_are_a_duplicate() {
 #[test]
 fn a_name_is_one_component_that_leaves_room() {
     let folder = folder();
-    let open = |name: &str| FileSequence::open(os(), folder.path(), name, shape(1, 12), SequenceOptions::default());
+    let open = |name: &str| FileSequence::open(os(), folder.path(), name, shape(1, 12), sequence_options());
     for name in ["", ".", "..", "/", "a/b", "../a", "a/", "/etc", "a\0b", &"x".repeat(248), &"é".repeat(124)] {
         let error = failure(open(name));
         assert_eq!(*error.kind(), ErrorKind::InvalidInput, "{name:?}");

@@ -5,10 +5,11 @@ use std::io::IoSlice;
 use std::path::Path;
 
 use pstream_core::{
-    BlockFile, CachePolicy, CreateOptions, Durability, ErrorKind, FileOptions, LockMode, OsIo, Reserve, SequenceOptions,
+    BlockFile, CachePolicy, CreateOptions, Durability, ErrorKind, FileOptions, FileSequence, LockMode, OsIo, Reserve,
+    SequenceOptions,
 };
 
-use crate::common::{assert_code, assert_fails, create, names, open, os, pattern, sequence, shape, try_open};
+use crate::common::{assert_code, assert_fails, names, open, os, pattern, shape, try_open};
 
 /// Opened where tracing begins and ends; there are no such files.
 pub const BEGIN: &str = "/pstream-trace-begins";
@@ -19,6 +20,16 @@ fn traced<T>(work: impl FnOnce() -> T) -> T {
     let done = work();
     drop(File::open(END));
     done
+}
+
+/// With the very defaults, and without asking first whether space can be reserved: that would be a call like any other,
+/// and the one that is made to fail.
+fn create(path: &Path, block_count: u64, block_shift: u32) -> BlockFile {
+    BlockFile::create(&OsIo, path, shape(block_count, block_shift), CreateOptions::default()).expect("create")
+}
+
+fn sequence(root: &Path, name: &str) -> FileSequence {
+    FileSequence::open(os(), root, name, shape(2, 12), SequenceOptions::default()).expect("open the sequence")
 }
 
 /// Asserts that a file does nothing any more after a failed sync.
@@ -198,7 +209,7 @@ fn faulty_sequence(role: &str, folder: &Path) {
         "no locks" => {
             let try_with = |lock| {
                 let options = SequenceOptions { lock, ..SequenceOptions::default() };
-                pstream_core::FileSequence::open(os(), folder, "s", shape(1, 12), options)
+                FileSequence::open(os(), folder, "s", shape(1, 12), options)
             };
             assert_code(try_with(LockMode::Required), "PSTREAM_UNSUPPORTED");
             try_with(LockMode::BestEffort).unwrap().close().unwrap();

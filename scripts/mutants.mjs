@@ -160,13 +160,6 @@ const kinds = [
     tests: log,
   },
   {
-    what: 'rule 7, end in front of what was durable',
-    in: stream,
-    text: 'if end < tail.needed {',
-    instead: 'if end < tail.needed && end == u64::MAX {',
-    tests: log,
-  },
-  {
     what: 'rule 9, recovery after a failed write',
     in: ['crates/core/src/stream/log.rs'],
     text: `options.aligned) {

@@ -233,7 +233,7 @@ pub(super) fn examine(file: &BlockFile, head: &Head) -> Result<(Image, Tail)> {
             .at_position(end)
             .at_seq(tail.seq)
     };
-    // if P < U: CORRUPT
+    // if P < U: CORRUPT. The search below would meet the batch that says so, too.
     if end < tail.needed {
         return Err(damaged(tail.needed, None));
     }

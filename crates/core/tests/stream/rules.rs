@@ -319,6 +319,36 @@ fn rule_06_the_next_batch_is_found() {
     }
 }
 
+/// A sector reverts to what it held before its batch vanished, right where a later batch ends, with the next seq: it does
+/// not name that one.
+#[test]
+fn rule_06_a_batch_names_the_one_before_it() {
+    let disk = disk(84);
+    let (mut log, _) = open(&disk);
+    commit(&mut log, &[record(0, 100)]);
+    write(&mut log, &[record(1, 6000)]);
+    write(&mut log, &[record(2, 3000)]);
+    drop(log);
+    rest(&disk);
+    let stale = read(&disk).unwrap().batches[2].clone();
+    let range = file_offset(stale.at)..file_offset(stale.at + stale.header.total_len());
+    let bytes = disk.disk_bytes(path(1), range.clone()).unwrap();
+    // The first of the two is lost, and with it the second.
+    disk.zero_on_disk(path(1), 4096 + 1024..8192).unwrap();
+    let (mut log, recovery) = open(&disk);
+    assert_eq!(recovery.next_seq, 1);
+    let watermark = read(&disk).unwrap().batches[1].clone();
+    let room = stale.at - watermark.at - 2 * HEADER_LEN as u64 - 2;
+    commit(&mut log, &[record(3, room as usize)]);
+    drop(log);
+    rest(&disk);
+    let contents = read(&disk).unwrap();
+    assert_eq!(contents.batches[2].at + contents.batches[2].header.total_len(), stale.at);
+    disk.write_on_disk(path(1), range.start, &bytes).unwrap();
+    let (_, recovery) = open(&disk);
+    assert_eq!((recovery.next_seq, recovery.torn.is_some()), (2, true), "what vanished came back");
+}
+
 /// Three batches under one sync, the first one's sector lost: the search landed on the third, and the hole stayed inside.
 #[test]
 fn rule_07_verified_forward_from_what_was_durable() {

@@ -19,7 +19,9 @@ test('a process is killed in the middle, again and again', { timeout: 60_000 }, 
   const root = folder()
   let before = 0
   for (let round = 0; round < 6; round += 1) {
-    const child = spawn(process.execPath, [fixture('stream-appends.mjs'), root], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, [fixture('stream-appends.mjs'), root], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     onTestFinished(() => {
       child.kill('SIGKILL')
     })

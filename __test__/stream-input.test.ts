@@ -51,7 +51,18 @@ test('data and options of the calls', async () => {
   const opened = await stream(folder())
   const gone = new Uint8Array(8)
   structuredClone(gone.buffer, { transfer: [gone.buffer] })
-  for (const bad of [undefined, null, 1, 1n, {}, [], [1, 2], new ArrayBuffer(1), new DataView(new ArrayBuffer(1)), gone]) {
+  for (const bad of [
+    undefined,
+    null,
+    1,
+    1n,
+    {},
+    [],
+    [1, 2],
+    new ArrayBuffer(1),
+    new DataView(new ArrayBuffer(1)),
+    gone,
+  ]) {
     expect(await failure(opened.append(bad as never))).toBeInstanceOf(InvalidInputError)
     expect(await failure(opened.appendMany(['x', bad] as never))).toBeInstanceOf(InvalidInputError)
     expect(() => opened.write(bad as never)).toThrow(InvalidInputError)

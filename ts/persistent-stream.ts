@@ -1,12 +1,22 @@
 import { abortable } from './abort.js'
-import { Appender, type Outcome, raise } from './appender.js'
-import { type AbortOptions, abortSignal, type Bytes, componentName, list, optionsObject, type Path, path } from './arguments.js'
+import { Appender, raise } from './appender.js'
+import {
+  type AbortOptions,
+  abortSignal,
+  type Bytes,
+  componentName,
+  list,
+  optionsObject,
+  type Path,
+  path,
+} from './arguments.js'
 import type { OwnBytes } from './block-file.js'
 import { type Encode, type Encoding, encoder } from './encoding.js'
 import { InvalidInputError } from './errors.js'
 import { isFailure, unwrap } from './failure.js'
 import { lockTimeout, whenUnlocked } from './lock-wait.js'
 import { type NativeStream, native, type StreamInfo } from './native.js'
+import type { Outcome } from './run.js'
 import { type Durability, durability, maxPending, rawOptions, type StreamOptions } from './stream-options.js'
 import { type RecoveryReport, recoveryReport } from './stream-report.js'
 

@@ -70,8 +70,7 @@ export function rawOptions(options: Partial<StreamOptions>): RawStreamOptions {
     // The other options of files are not for a stream.
     file: fileOptions({ cache, sync, mode } as Parameters<typeof fileOptions>[0]),
     commitDelayMs: commitDelayMs === undefined ? 0 : integer('options.commitDelayMs', commitDelayMs, 0, 60_000),
-    syncIntervalMs:
-      syncIntervalMs === undefined ? 1000 : integer('options.syncIntervalMs', syncIntervalMs, 1, MOST_MS),
+    syncIntervalMs: syncIntervalMs === undefined ? 1000 : integer('options.syncIntervalMs', syncIntervalMs, 1, MOST_MS),
   }
 }
 

@@ -136,7 +136,7 @@ impl Arena {
         self.upto = end;
         // SAFETY: `begin` is at most `lease.len`, so that the result is within the buffer or one past its end.
         let begin = unsafe { lease.begin.add(begin) };
-        Some(Loan { begin, len, _loan: Arc::clone(&self.loans) })
+        Some(Loan { begin, len, _held: Arc::clone(&self.loans) })
     }
 }
 
@@ -155,7 +155,7 @@ impl Drop for Arena {
 pub(crate) struct Loan {
     begin: NonNull<u8>,
     len: usize,
-    _loan: Arc<()>,
+    _held: Arc<()>,
 }
 
 // SAFETY: what it points to is outside of the JavaScript heap, does not move, and nobody writes to it before the loan is

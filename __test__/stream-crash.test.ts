@@ -114,6 +114,7 @@ test.runIf(possible).each(Object.entries(systems))('a full disk: %s', (_, setup)
   const full = { name: 'NoSpaceError', code: 'PSTREAM_NO_SPACE', cause: { code: 'ENOSPC' } }
   expect(JSON.parse(stdout)).toMatchObject({
     full,
+    caller: true,
     others: ['PSTREAM_NO_SPACE', 'PSTREAM_NO_SPACE'],
     flush: full,
     nextSeq: true,

@@ -6,6 +6,7 @@ import {
   type FileSequenceError,
   type LockedError,
   type NativeMissingError,
+  PersistentStream,
   type PstreamError,
   type PstreamErrorCode,
   type SequenceFile,
@@ -51,4 +52,20 @@ test('errors are told apart by their codes', () => {
   expectTypeOf<LockedError['code']>().toEqualTypeOf<'PSTREAM_LOCKED'>()
   expectTypeOf<NativeMissingError['code']>().toEqualTypeOf<'PSTREAM_NATIVE_MISSING'>()
   expectTypeOf<FileSequenceError['code']>().toExtend<PstreamErrorCode>()
+})
+
+test('a stream takes what its encoding says', () => {
+  const bytes = () => PersistentStream.open('x', { name: 'events', fileSize: '8MiB', maxPendingBytes: 4096 })
+  expectTypeOf(bytes).returns.resolves.toEqualTypeOf<PersistentStream>()
+  expectTypeOf<PersistentStream['append']>().parameter(0).toEqualTypeOf<Uint8Array | string>()
+  const text = () => PersistentStream.open('x', { encoding: 'utf8' })
+  expectTypeOf(text).returns.resolves.toEqualTypeOf<PersistentStream<string>>()
+  expectTypeOf<PersistentStream<string>['append']>().parameter(0).toEqualTypeOf<string>()
+  const json = () => PersistentStream.open<{ id: number }>('x', { encoding: 'json' })
+  expectTypeOf(json).returns.resolves.toEqualTypeOf<PersistentStream<{ id: number }>>()
+  expectTypeOf<PersistentStream<{ id: number }>['appendMany']>().parameter(0).toEqualTypeOf<readonly { id: number }[]>()
+  // @ts-expect-error There is no such unit.
+  const unit = () => PersistentStream.open('x', { fileSize: '8MB' })
+  expectTypeOf(unit).toBeFunction()
+  expectTypeOf<PersistentStream>().toExtend<AsyncDisposable>()
 })

@@ -1,47 +1,17 @@
 /** The path of an append on the JavaScript thread, from the record to the promise. */
 
 import { Arena, MOST_PREFIX, prefixLength } from './arenas.js'
-import { byteLength } from './arguments.js'
 import type { Item } from './encoding.js'
 import { BackpressureError, CapacityError, ClosedError } from './errors.js'
 import { errorOf, isFailure } from './failure.js'
 import { hold, release, rest } from './keep-alive.js'
 import type { Failure, NativeStream } from './native.js'
+import { costOf, lengthOf, type Outcome, Run } from './run.js'
 import type { Durability } from './stream-options.js'
 
-/** A seq; or data of an error, of which whoever waits makes an error object on its own stack. @internal */
-export type Outcome = number | Failure
-
-/** What an append takes at least of the bytes that may wait: its promise takes memory, too. */
-const LEAST_COST = 32
 /** Up to this length a text is taken to be as long as it can be, rather than measured. */
 const SHORT_TEXT = 4096
 const SETTLED = Promise.resolve()
-
-/** Records that are handed over as one, and settle as one; none if it is a flush. */
-class Run {
-  readonly arena: Arena | undefined
-  readonly begin: number
-  readonly written: boolean
-  readonly together: boolean
-  records = 0
-  /** Of `maxPendingBytes`. */
-  cost = 0
-  bytes = 0
-  /** Whether there are records among them that nobody waits for. */
-  untold = false
-  /** Who waits, */
-  readonly waiting: ((outcome: Outcome) => void)[] = []
-  /** and for which of the records, counted from the first. */
-  readonly offsets: number[] = []
-
-  constructor(arena: Arena | undefined, durability: Durability, together: boolean) {
-    this.arena = arena
-    this.begin = arena?.at ?? 0
-    this.written = durability === 'written'
-    this.together = together
-  }
-}
 
 /** What has been appended, of a stream that is open. @internal */
 export class Appender {
@@ -95,19 +65,16 @@ export class Appender {
   /** Takes a record, or throws and takes nothing. */
   append(item: Item, durability: Durability): Promise<Outcome> {
     const length = this.#bound(item)
-    this.#checkRoom(Math.max(length, LEAST_COST))
+    this.#checkRoom(costOf(length))
     const run = this.#put(item, length, durability)
-    return new Promise((resolve) => {
-      run.waiting.push(resolve)
-      run.offsets.push(run.records - 1)
-    })
+    return run.outcomeOf(run.records - 1)
   }
 
   /** Takes a record that nobody waits for, and says whether there is room for more. */
   write(item: Item, durability: Durability): boolean {
     const length = this.#bound(item)
     // What `true` has promised is kept, whatever its size.
-    if (this.pendingBytes >= this.#maxPending) this.#checkRoom(Math.max(length, LEAST_COST))
+    if (this.pendingBytes >= this.#maxPending) this.#checkRoom(costOf(length))
     this.#put(item, length, durability).untold = true
     return this.pendingBytes < this.#maxPending
   }
@@ -119,7 +86,7 @@ export class Appender {
       const length = lengthOf(item)
       this.#checkRecord(length)
       framed += prefixLength(length) + length
-      cost += Math.max(length, LEAST_COST)
+      cost += costOf(length)
     }
     // What is certain to fit: a record of the largest size does.
     if (items.length > 1 && framed > this.#maxRecord + prefixLength(this.#maxRecord)) {
@@ -131,10 +98,7 @@ export class Appender {
     this.#submit()
     const run = this.#begin(new Run(arena, durability, true))
     for (const item of items) this.#count(run, arena.put(item))
-    return new Promise((resolve) => {
-      run.waiting.push(resolve)
-      run.offsets.push(0)
-    })
+    return run.outcomeOf(0)
   }
 
   /** Everything taken so far is durable when it settles. */
@@ -142,13 +106,10 @@ export class Appender {
     this.#submit()
     const ticket = this.#native.flush()
     if (isFailure(ticket)) return Promise.resolve(ticket)
-    return new Promise((resolve) => {
-      const run = new Run(undefined, 'durable', false)
-      run.waiting.push(resolve)
-      run.offsets.push(0)
-      this.#queue.push(run)
-      hold(this)
-    })
+    const run = new Run(undefined, 'durable', false)
+    this.#queue.push(run)
+    hold(this)
+    return run.outcomeOf(0)
   }
 
   /** Why records that nobody waited for were lost, once. */
@@ -185,16 +146,19 @@ export class Appender {
   /** Fetches what has settled. */
   settle(): void {
     for (const { end, firstSeq, failure } of this.#native.takeSettled()) {
-      this.commits += failure === undefined ? 1 : 0
       let seq = firstSeq
       while (this.#ticket < end && this.#head < this.#queue.length) seq += this.#next(failure, seq)
-      if (failure === undefined) this.#settledSeq = seq
+      if (failure !== undefined) continue
+      this.#settledSeq = seq
+      // Not a flush that had nothing to write.
+      if (seq > firstSeq) this.commits += 1
     }
-    if (this.#head === this.#queue.length) {
-      this.#queue = []
+    // Under load it is never empty, and must not grow for ever.
+    if (this.#head * 2 >= this.#queue.length) {
+      this.#queue = this.#queue.slice(this.#head)
       this.#head = 0
-      if (this.#run === undefined) release(this)
     }
+    if (this.#queue.length === 0 && this.#run === undefined) release(this)
     if (this.#readyWaiting.length > 0 && this.#hasRoom(this.#wanted)) {
       this.#wanted = 1
       for (const { resolve } of this.#readyWaiting.splice(0)) resolve()
@@ -215,15 +179,11 @@ export class Appender {
   #finish(run: Run, failure: Failure | undefined, seq: number): void {
     this.pendingBytes -= run.cost
     this.pendingRecords -= run.records
-    const { waiting, offsets } = run
-    if (failure !== undefined) {
-      if (run.untold) this.#lost ??= failure
-      for (const resolve of waiting) resolve(failure)
-      return
-    }
-    this.records += run.records
-    this.bytes += run.bytes
-    for (let index = 0; index < waiting.length; index += 1) waiting[index]?.(seq + (offsets[index] ?? 0))
+    if (failure === undefined) {
+      this.records += run.records
+      this.bytes += run.bytes
+    } else if (run.untold) this.#lost ??= failure
+    run.settle(failure, seq)
   }
 
   #takeBack(arena: Arena): void {
@@ -291,11 +251,8 @@ export class Appender {
   }
 
   #count(run: Run, length: number): void {
-    const cost = Math.max(length, LEAST_COST)
-    run.records += 1
-    run.bytes += length
-    run.cost += cost
-    this.pendingBytes += cost
+    run.add(length)
+    this.pendingBytes += costOf(length)
     this.pendingRecords += 1
   }
 
@@ -326,10 +283,6 @@ export class Appender {
     arena.lent += 1
     this.#queue.push(run)
   }
-}
-
-function lengthOf(item: Item): number {
-  return typeof item === 'string' ? Buffer.byteLength(item) : byteLength(item)
 }
 
 /** Data of an error as one that is thrown here. @internal */

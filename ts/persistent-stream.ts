@@ -1,5 +1,5 @@
 import { abortable } from './abort.js'
-import { Appender, type Outcome, raise } from './appender.js'
+import { Appender, raise } from './appender.js'
 import {
   type AbortOptions,
   abortSignal,
@@ -16,6 +16,7 @@ import { InvalidInputError } from './errors.js'
 import { isFailure, unwrap } from './failure.js'
 import { lockTimeout, whenUnlocked } from './lock-wait.js'
 import { type NativeStream, native, type StreamInfo } from './native.js'
+import type { Outcome } from './run.js'
 import { type Durability, durability, maxPending, rawOptions, type StreamOptions } from './stream-options.js'
 import { type RecoveryReport, recoveryReport } from './stream-report.js'
 

@@ -23,6 +23,7 @@ pub mod error;
 pub mod file;
 pub mod sequence;
 pub mod stream;
+pub mod stream_data;
 pub mod task;
 
 /// The version of the package that this binary belongs to.

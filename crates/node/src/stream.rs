@@ -8,124 +8,20 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use napi::Status;
 use napi::bindgen_prelude::{AsyncTask, Env};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 use pstream_core::io::Io;
-use pstream_core::stream::{
-    Append, Gap, Group, GroupOptions, Level, Listener, Log, LogOptions, Mode, PendingKind, Previous, Recovery, Refused,
-    Settled, Torn, make_folder,
-};
-use pstream_core::{Error, ErrorKind, LockMode, OsIo, Result, SequenceOptions, sequence};
+use pstream_core::stream::{Append, Group, Level, Listener, Log, PendingKind, Refused, Settled, make_folder};
+use pstream_core::{Error, ErrorKind, OsIo, Result, sequence};
 
 use crate::arena::{Arena, Lease};
-use crate::error::{Failure, count, internal, number};
-use crate::file::RawFileOptions;
+use crate::error::{Failure, internal, number};
+use crate::stream_data::{RawStreamOptions, StreamInfo};
 use crate::task::{Job, Outcome, guarded, job};
-
-/// How a stream is opened. Every field is given.
-#[napi(object, object_to_js = false)]
-#[derive(Debug)]
-pub struct RawStreamOptions {
-    /// `create`.
-    pub create: bool,
-    /// In bytes.
-    pub file_size: i64,
-    /// In bytes.
-    pub block_size: i64,
-    /// `commitAlignment: '4KiB'`.
-    pub aligned: bool,
-    /// `recovery: 'salvage'`.
-    pub salvage: bool,
-    /// How files are made and used.
-    pub file: RawFileOptions,
-    /// `commitDelayMs`.
-    pub commit_delay_ms: i64,
-    /// `syncIntervalMs`.
-    pub sync_interval_ms: i64,
-}
-
-impl RawStreamOptions {
-    fn log(&self, name: String) -> LogOptions {
-        LogOptions {
-            file_size: count(self.file_size),
-            block_size: count(self.block_size),
-            aligned: self.aligned,
-            recovery: if self.salvage { Mode::Salvage } else { Mode::Strict },
-            sequence: SequenceOptions {
-                create: self.file.create(),
-                lock: LockMode::Required,
-                // The waiting is done in TypeScript, where it occupies no thread.
-                lock_timeout: Duration::ZERO,
-            },
-            ..LogOptions::new(name)
-        }
-    }
-
-    fn group(&self) -> GroupOptions {
-        GroupOptions {
-            // Counted in TypeScript, which refuses before it takes anything.
-            max_pending_bytes: u64::MAX,
-            commit_delay: Duration::from_millis(count(self.commit_delay_ms)),
-            sync_interval: Duration::from_millis(count(self.sync_interval_ms)),
-        }
-    }
-}
-
-/// A torn tail that was cut off.
-#[napi(object, object_from_js = false)]
-#[derive(Debug)]
-pub struct RawTorn {
-    /// Path of the file.
-    pub file: String,
-    /// The block in which it began.
-    pub block: i64,
-    /// The position in the stream.
-    pub position: i64,
-    /// How many bytes.
-    pub bytes: i64,
-    /// Where a copy is.
-    pub saved_as: Option<String>,
-}
-
-/// Damage that was gone past.
-#[napi(object, object_from_js = false)]
-#[derive(Debug)]
-pub struct RawGap {
-    /// Path of the file, if it is there.
-    pub file: Option<String>,
-    /// The position in the stream, as far as it is known.
-    pub position: Option<i64>,
-    /// The first seq that may be gone, as far as it is known.
-    pub from_seq: Option<i64>,
-    /// The first seq behind it.
-    pub to_seq: i64,
-}
-
-/// What opening has found, and what does not change as long as the stream is open.
-#[napi(object, object_from_js = false)]
-#[derive(Debug)]
-pub struct StreamInfo {
-    /// The folder, resolved.
-    pub directory: String,
-    /// The largest record.
-    pub max_record_bytes: i64,
-    /// How the previous writer ended.
-    pub previous: String,
-    /// The first record, as far as it is known.
-    pub oldest_seq: Option<i64>,
-    /// The next record.
-    pub next_seq: i64,
-    /// What was cut off.
-    pub torn: Option<RawTorn>,
-    /// What was gone past.
-    pub gaps: Vec<RawGap>,
-    /// How long all that took.
-    pub elapsed_ms: f64,
-}
 
 /// What became of hand-overs.
 #[napi(object, object_from_js = false)]
@@ -194,12 +90,7 @@ impl Engine {
         let begin = Instant::now();
         let log_options = options.log(name);
         log_options.check()?;
-        if options.create {
-            make_folder(&OsIo, directory)?;
-        } else if sequence::inspect(&OsIo, directory, &log_options.name)?.files.is_empty() {
-            let message = format!("there is no stream '{}' in '{}'", log_options.name, directory.display());
-            return Err(Error::new(ErrorKind::NotFound, message).at_path(directory));
-        }
+        Self::prepare(directory, &log_options.name, options.create)?;
         let max_record_bytes = log_options.max_record_bytes()?;
         let (log, recovery) = Log::open(Arc::new(OsIo), directory, log_options)?;
         let elapsed = begin.elapsed();
@@ -212,6 +103,20 @@ impl Engine {
             elapsed_ms: elapsed.as_secs_f64() * 1000.0,
             ..StreamInfo::from(recovery)
         })
+    }
+
+    /// Makes the folder, unless that is not wanted; then the stream must be there.
+    fn prepare(directory: &Path, name: &str, create: bool) -> Result<()> {
+        match sequence::inspect(&OsIo, directory, name) {
+            Ok(report) if !report.files.is_empty() => Ok(()),
+            Err(error) if *error.kind() != ErrorKind::NotFound => Err(error),
+            _ if create => make_folder(&OsIo, directory),
+            Err(error) => Err(error),
+            Ok(_) => {
+                let message = format!("there is no stream '{name}' in '{}'", directory.display());
+                Err(Error::new(ErrorKind::NotFound, message).at_path(directory))
+            }
+        }
     }
 
     fn close(&self) -> Result<()> {
@@ -367,47 +272,4 @@ impl NativeStream {
 
 fn index(value: u32) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
-}
-
-impl From<Recovery> for StreamInfo {
-    fn from(recovery: Recovery) -> Self {
-        let previous = match recovery.previous {
-            Previous::New => "new",
-            Previous::Closed => "closed",
-            Previous::Crashed => "crashed",
-        };
-        Self {
-            directory: String::new(),
-            max_record_bytes: 0,
-            previous: previous.to_owned(),
-            oldest_seq: recovery.oldest_seq.map(number),
-            next_seq: number(recovery.next_seq),
-            torn: recovery.torn.map(RawTorn::from),
-            gaps: recovery.gaps.into_iter().map(RawGap::from).collect(),
-            elapsed_ms: 0.0,
-        }
-    }
-}
-
-impl From<Torn> for RawTorn {
-    fn from(torn: Torn) -> Self {
-        Self {
-            file: torn.file.to_string_lossy().into_owned(),
-            block: number(torn.block),
-            position: number(torn.position),
-            bytes: number(torn.bytes),
-            saved_as: torn.saved_as.map(|path| path.to_string_lossy().into_owned()),
-        }
-    }
-}
-
-impl From<Gap> for RawGap {
-    fn from(gap: Gap) -> Self {
-        Self {
-            file: gap.file.map(|path| path.to_string_lossy().into_owned()),
-            position: gap.position.map(number),
-            from_seq: gap.from_seq.map(number),
-            to_seq: number(gap.to_seq),
-        }
-    }
 }

@@ -175,13 +175,6 @@ const kinds = [
     tests: log,
   },
   {
-    what: 'rule 10, sector for the seal alone',
-    in: stream,
-    text: 'Kind::Watermark, self.layout.watermark_sector()',
-    instead: 'Kind::Watermark, self.layout.seal_sector()',
-    tests: log,
-  },
-  {
     what: 'rule 10, no watermark behind another',
     in: stream,
     text: 'if said || at > last {',

@@ -11,7 +11,7 @@ use crate::io::Io;
 impl Writer {
     /// Writes a watermark, where there may be one; syncs what it speaks of first. Says whether it did.
     pub(super) fn watermark(&mut self, io: &dyn Io) -> Result<bool> {
-        // Rule 10: the last sector is kept for the seal alone.
+        // Rule 10: the last sector is kept for the seal alone. As records end in front of this one, it is never passed.
         self.mark(io, Kind::Watermark, self.layout.watermark_sector())
     }
 

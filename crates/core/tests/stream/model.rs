@@ -92,7 +92,11 @@ impl World<'_> {
             7 => Effect::ShortAnywhere,
             _ => Effect::EINTR,
         };
+        let lies = matches!(effect, Effect::FailSync { .. });
         let fault = Fault::new(effect).nth(1 + rng.below(12));
+        // A folder's sync that fails and then lies, in front of releases or new files, is beyond what the protocol
+        // promises: a folder cannot be evicted, and journaling file systems stop at such an error.
+        let fault = if lies { fault.when(|call| call.kind != CallKind::SyncDir) } else { fault };
         if rng.chance(1, 2) {
             fault.kind(CallKind::Write).kind(CallKind::WriteSynced).kind(CallKind::SyncData)
         } else {
@@ -371,7 +375,7 @@ fn number(variable: &str) -> Option<u64> {
 
 #[test]
 fn random_programs_keep_every_promise() {
-    let cases = number("PSTREAM_MODEL_CASES").unwrap_or(10_000);
+    let cases = number("PSTREAM_MODEL_CASES").unwrap_or(28_000);
     let seeds = number("PSTREAM_MODEL_SEED").map_or(1..=cases, |seed| seed..=seed);
     let mut total = Stats::default();
     for seed in seeds {

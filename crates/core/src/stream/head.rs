@@ -112,15 +112,6 @@ fn decode(
     (found.kind == Kind::File && found == expected).then_some((start, stamp))
 }
 
-/// What a file says of itself, if it is in use: for readers. The file may be one that somebody writes to.
-///
-/// # Errors
-///
-/// `PSTREAM_UNSUPPORTED` if a later version of pstream has written it; those of [`BlockFile::read_at`].
-pub fn read_file_batch(file: &BlockFile, index: u16) -> Result<Option<FileBatch>> {
-    Ok(Head::read(file, index)?.map(|head| head.start))
-}
-
 /// Whether a file that is not in use is what a file that was merely prepared is: zeros outside the two sectors that the
 /// file batch would be in. In those there may be what a crash has left of one.
 pub(super) fn is_merely_prepared(file: &BlockFile) -> Result<bool> {

@@ -42,7 +42,6 @@ mod writer;
 
 pub use folder::make_folder;
 pub use group::{Append, Group, GroupOptions, Listener, Payload, Refused, Settled};
-pub use head::read_file_batch;
 pub use log::{Committed, Log};
 pub use options::{Level, LogOptions, Mode};
 pub use plan::{Pending, PendingKind};

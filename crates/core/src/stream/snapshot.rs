@@ -73,7 +73,7 @@ impl FileView {
     }
 
     /// What it says of itself. `None` for a file that an open had no need to look at: see
-    /// [`super::read_file_batch`].
+    /// [`super::read::Segment::open`].
     #[must_use]
     pub fn start(&self) -> Option<&FileBatch> {
         self.start.as_ref()

@@ -53,6 +53,8 @@ async function playRound({ definition, baseline, directory, found }, round, turn
   for (const contender of order) {
     mkdirSync(folder(contender))
     if (prefill > 0) await fill(baseline, folder(contender), { bytes, seed, count: prefill })
+  }
+  for (const contender of order) {
     // The limit writes one record a call when it is alone: there is room for that too.
     const room = { ...all(contender.name), ...(lone && { count: expected(contender.name) * inFlight }) }
     await contender.open(folder(contender), contender.isPlain ? room : all(contender.name), { prewrite })

@@ -1,5 +1,5 @@
-//! A long stream that takes no space: of every file only the file batch is there, the rest is a hole. The last file is
-//! empty but for that, as after a crash.
+//! A long stream that takes no space: every file is a hole but the last, which says what is in front of it, and is empty
+//! as after a crash. Opening looks at no other one.
 
 use std::fs::{self, File};
 use std::io::{Error, Result};
@@ -19,30 +19,30 @@ const SHIFT: u32 = 16;
 /// 2020-01-01, in ms.
 const TIME_MS: u64 = 1_577_836_800_000;
 
-/// Makes a stream of so many files, each of so many bytes, full of records as far as one can tell from their file
-/// batches: each says that it begins where the one before ends.
+/// Makes a stream of so many files, each of so many bytes.
 pub(crate) fn craft(folder: &Path, files: u16, file_size: u64) -> Result<()> {
     fs::create_dir_all(folder)?;
     let id = StreamId::new(0x6265_6e63_6865_7321).ok_or_else(|| Error::other("a stream id is not zero"))?;
     let shape = Shape::new(file_size >> SHIFT, SHIFT).map_err(Error::other)?;
     let layout = Layout::new(shape);
-    for number in 0..files {
-        let file = File::create_new(folder.join(format!("{NAME}.{:04x}-{SHIFT}", number + 1)))?;
-        file.set_len(file_size)?;
-        let start = FileBatch {
-            id,
-            index: number + 1,
-            block_shift: SHIFT,
-            block_count: shape.block_count(),
-            position: u64::from(number) * layout.capacity(),
-            seq: u64::from(number) * 1000,
-            before: u32::from(number),
-        };
-        write(&file, layout, start)?;
-        if number + 1 == files {
-            file.sync_all()?;
-        }
+    let path = |index: u16| folder.join(format!("{NAME}.{index:04x}-{SHIFT}"));
+    for index in 1..files {
+        File::create_new(path(index))?.set_len(file_size)?;
     }
+    let last = File::create_new(path(files))?;
+    last.set_len(file_size)?;
+    let before = u64::from(files) - 1;
+    let start = FileBatch {
+        id,
+        index: files,
+        block_shift: SHIFT,
+        block_count: shape.block_count(),
+        position: before * layout.capacity(),
+        seq: before * 1000,
+        before: 1,
+    };
+    write(&last, layout, start)?;
+    last.sync_all()?;
     File::open(folder)?.sync_all()
 }
 

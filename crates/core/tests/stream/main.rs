@@ -26,6 +26,7 @@ mod model;
 mod oracle;
 mod program;
 mod reader;
+mod reading;
 mod rules;
 mod salvage;
 mod space;

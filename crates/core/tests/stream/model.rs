@@ -170,7 +170,7 @@ impl World<'_> {
             7 => log.watermark().map(|_| self.oracle.promote()),
             8 => log.prepare_next().map(|_| ()),
             9 => {
-                let files = log.snapshot().map(|snapshot| snapshot.files().to_vec()).unwrap_or_default();
+                let files = log.snapshot(Level::Durable).map(|snapshot| snapshot.files().to_vec()).unwrap_or_default();
                 if let (Some(next), false) = (files.get(1), log.needs_recovery()) {
                     let start = next.start().map_or(self.oracle.next_seq(), |start| start.seq);
                     self.oracle.released = self.oracle.released.max(start);

@@ -140,7 +140,9 @@ fn go_on(disk: &SimDisk, options: &LogOptions, mut log: Log, report: &Recovery, 
         }
     }
     assert!(added.iter().zip(report.next_seq..).all(|((seq, _), expected)| *seq == expected), "seqs are dense");
-    check_added(disk, &log, first.as_ref(), &added);
+    // Forged bytes that contradict each other at first may be of one mind with what comes behind them.
+    let known = first.as_ref().filter(|(_, gaps)| !forged || gaps.is_empty());
+    check_added(disk, &log, known, &added);
     // The machine stops here, or the stream is closed: both ways all of it is there.
     // Behind a salvage there is a whole end again; but a file that is missing in front of it is missing for good, and
     // damage that one open has no need to look at may be in the way of the next.
@@ -149,14 +151,14 @@ fn go_on(disk: &SimDisk, options: &LogOptions, mut log: Log, report: &Recovery, 
     let mode = LogOptions { recovery: if whole { Mode::Strict } else { Mode::Salvage }, ..options.clone() };
     let crashed = disk.fork_after(&Keep::None);
     let (log_after, _) = open(&crashed, &mode).expect("what was opened once opens again");
-    check_added(&crashed, &log_after, first.as_ref(), &added);
+    check_added(&crashed, &log_after, known, &added);
     log.close().expect("no fault was injected");
     drop(log);
     rest(disk);
     let (log, again) = open(disk, &mode).expect("what was closed opens again");
     let expected = report.next_seq + added.len() as u64;
     assert!(again.torn.is_none() && again.next_seq == expected, "closed at seq {expected} after {report:?}: {again:?}");
-    check_added(disk, &log, first.as_ref(), &added);
+    check_added(disk, &log, known, &added);
 }
 
 /// That what was read, and what was added, is there.

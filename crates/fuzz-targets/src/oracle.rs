@@ -126,6 +126,10 @@ fn go_on(disk: &SimDisk, options: &LogOptions, mut log: Log, report: &Recovery, 
         assert!(records.last().is_none_or(|(seq, ..)| *seq < report.next_seq));
     }
     assert_eq!(read(disk, &log, forged), first, "two readings differ");
+    // Numbers beyond this are never reached by appending; forged ones may be at the very end of all there are.
+    if log.next_seq().max(log.durable().position) > 1 << 53 {
+        return;
+    }
     let mut added = Vec::new();
     for len in [10, 1900, 100] {
         let record = vec![b'a' + added.len() as u8; len];

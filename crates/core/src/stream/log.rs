@@ -15,7 +15,7 @@ use super::snapshot::{FileView, Snapshot};
 use super::writer::{Mark, Writer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Io;
-use crate::sequence::{FileSequence, SequenceFile};
+use crate::sequence::{FileSequence, LockShare, SequenceFile};
 
 /// What a commit has done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub struct Log {
     options: LogOptions,
     state: State,
     active: Option<Active>,
+    /// Kept through every recovery in place, failed ones too: while the log is open nobody else gets in.
+    lock: Option<LockShare>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +91,8 @@ impl Log {
     /// its files.
     pub fn open(io: Arc<dyn Io>, directory: &Path, options: LogOptions) -> Result<(Self, Recovery)> {
         options.check()?;
-        let mut log = Self { io, directory: directory.to_owned(), options, state: State::Uncertain, active: None };
+        let mut log =
+            Self { io, directory: directory.to_owned(), options, state: State::Uncertain, active: None, lock: None };
         let report = log.recover_in_place()?;
         Ok((log, report))
     }
@@ -105,10 +108,10 @@ impl Log {
             return Err(self.closed());
         }
         self.state = State::Uncertain;
-        // With it goes the lock, which the open takes again.
         let before = self.active.take().map(|active| active.writer.time_ms);
         let Recovered { sequence, mut writer, prepared, files, report } =
-            recover::open(&self.io, &self.directory, &self.options)?;
+            recover::open(&self.io, &self.directory, &self.options, self.lock.as_ref())?;
+        self.lock = sequence.share_lock();
         // Time does not go back behind what was written and lost, either.
         writer.time_ms = writer.time_ms.max(before.unwrap_or_default());
         self.state = if report.postponed { State::Postponed } else { State::Ready };
@@ -241,6 +244,7 @@ impl Log {
     /// As [`Log::flush`], and `PSTREAM_IO` if the lock cannot be given up. Closed it is all the same.
     pub fn close(&mut self) -> Result<()> {
         let state = std::mem::replace(&mut self.state, State::Closed);
+        self.lock = None;
         let Some(mut active) = self.active.take() else { return Ok(()) };
         let sealed = match state {
             State::Ready => active.writer.seal(&*self.io).map(|_| ()),

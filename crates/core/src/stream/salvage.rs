@@ -21,7 +21,7 @@ use crate::format::block_header::{BlockHeader, Crossing};
 use crate::format::file_batch::{FileBatch, Stamp};
 use crate::format::{Decoded, StreamId};
 use crate::io::Io;
-use crate::sequence::{FileSequence, Retrieve, SequenceFile};
+use crate::sequence::{FileSequence, LockShare, Retrieve, SequenceFile};
 
 /// What damaged files prove.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +55,14 @@ struct Found {
 }
 
 /// Opens a stream that is damaged as `why` says, which is the answer if nothing proves how to go on.
-pub(super) fn open(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions, why: Error) -> Result<Recovered> {
-    let sequence = open_sequence(io, directory, options)?;
+pub(super) fn open(
+    io: &Arc<dyn Io>,
+    directory: &Path,
+    options: &LogOptions,
+    lock: Option<&LockShare>,
+    why: Error,
+) -> Result<Recovered> {
+    let sequence = open_sequence(io, directory, options, lock)?;
     let mut files = sequence.retrieve_what_is_there()?;
     let views: Vec<FileView> = files.left().map(view).collect();
     let mut found = Found::default();

@@ -1,0 +1,99 @@
+//! Streams in folders of the operating system, of records that tell which they are.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use pstream_core::format::batch::push_record;
+use pstream_core::io::Io;
+use pstream_core::stream::read::{ReadOptions, Segment, Snapshot};
+use pstream_core::stream::{Level, Log, LogOptions, Pending, PendingKind, Recovery};
+use pstream_core::{BlockFile, FileOptions, OsIo, Result};
+
+use super::{os, sequence_options};
+
+pub const NAME: &str = "events";
+
+/// Blocks of 4 KiB: so many in the first file, and at most so many in later ones.
+pub fn options(first: u64, full: u64) -> LogOptions {
+    let mut options = LogOptions::new(NAME);
+    options.block_size = 4096;
+    options.file_size = full * 4096;
+    options.first_file_size = Some(first * 4096);
+    options.sequence = sequence_options();
+    options
+}
+
+pub fn open(folder: &Path, options: &LogOptions) -> Result<(Log, Recovery)> {
+    Log::open(os(), folder, options.clone())
+}
+
+/// Bytes by which a record is known: its number, and a length that differs from one to the next.
+pub fn record(number: u64) -> Vec<u8> {
+    let len = usize::try_from(number * 7919 % 3001).expect("a length");
+    sized(number, len)
+}
+
+pub fn sized(number: u64, len: usize) -> Vec<u8> {
+    let mut bytes = format!("<{number}>").into_bytes();
+    let fill = bytes.clone();
+    while bytes.len() < len {
+        bytes.extend_from_slice(&fill);
+    }
+    bytes
+}
+
+pub fn commit_as(log: &mut Log, kind: PendingKind, records: &[Vec<u8>], level: Level) -> Result<u64> {
+    let mut payload = Vec::new();
+    for record in records {
+        push_record(record, &mut payload);
+    }
+    let count = u32::try_from(records.len()).expect("a count");
+    log.commit(&[Pending { kind, payload: &payload, count }], level).map(|committed| committed.seqs.start)
+}
+
+pub fn commit(log: &mut Log, records: &[Vec<u8>]) -> Result<u64> {
+    commit_as(log, PendingKind::Records, records, Level::Durable)
+}
+
+/// What the engine's own reader gives: records with their seqs, and the gaps between them.
+pub fn read(log: &Log) -> Result<(Vec<(u64, Vec<u8>)>, Vec<std::ops::Range<u64>>)> {
+    read_with(&OsIo, log)
+}
+
+pub fn read_with(io: &dyn Io, log: &Log) -> Result<(Vec<(u64, Vec<u8>)>, Vec<std::ops::Range<u64>>)> {
+    let gaps = Arc::new(Mutex::new(Vec::new()));
+    let list = Arc::clone(&gaps);
+    let on_gap = Box::new(move |gap: pstream_core::stream::read::Gap| {
+        list.lock().expect("the list").push(gap.from_seq..gap.to_seq);
+    });
+    let mut reader = snapshot(io, log)?.read(ReadOptions { on_gap: Some(on_gap), ..ReadOptions::default() })?;
+    let mut records = Vec::new();
+    while let Some(batch) = reader.next_batch()? {
+        records.extend(batch.records().map(|(seq, data)| (seq, data.to_vec())));
+    }
+    drop(reader);
+    let gaps = std::mem::take(&mut *gaps.lock().expect("the list"));
+    Ok((records, gaps))
+}
+
+fn snapshot(io: &dyn Io, log: &Log) -> Result<Snapshot> {
+    let files = log.snapshot()?;
+    let open = |view: &pstream_core::stream::FileView| {
+        let options = FileOptions { read_only: true, ..FileOptions::default() };
+        let file = BlockFile::open(io, view.path(), view.block_shift(), options)?;
+        Ok(Arc::new(Segment::open(Arc::new(file), view.index())?.expect("a file in use")))
+    };
+    let segments = files.files().iter().map(open).collect::<Result<_>>()?;
+    Snapshot::new(segments, files.durable().position, files.durable().seq)
+}
+
+/// That the stream holds these records and no others, from seq 0 on.
+#[track_caller]
+pub fn holds(log: &Log, expected: &[Vec<u8>]) {
+    let (records, gaps) = read(log).expect("read");
+    assert!(gaps.is_empty(), "{gaps:?}");
+    assert_eq!(records.len(), expected.len());
+    for ((seq, data), (number, expected)) in records.iter().zip((0_u64..).zip(expected)) {
+        assert!(*seq == number && data == expected, "record {seq} is wrong");
+    }
+}

@@ -131,7 +131,7 @@ impl Log {
     /// `PSTREAM_NO_SPACE` and `PSTREAM_SEQUENCE_TOO_LONG` if a next file is needed and cannot be made.
     /// After any other one, see [`Log::needs_recovery`].
     pub fn commit(&mut self, batches: &[Pending<'_>], level: Level) -> Result<Committed> {
-        plan::check(batches, self.options.max_payload()?, self.options.max_record_bytes()?)?;
+        plan::check(batches, self.options.limits()?)?;
         self.make_ready()?;
         let closed = self.closed();
         let Some(active) = self.active.as_mut() else { return Err(closed) };

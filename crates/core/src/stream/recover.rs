@@ -266,7 +266,11 @@ pub(super) fn resume(
     let Current { file, head, certain } = current;
     let Around { mut files, mut views, prepared } = around;
     let (image, tail) = examine(&file, &head)?;
-    let oldest_seq = oldest(&mut files, &head);
+    let oldest_seq = match oldest(&mut files, &head) {
+        Ok(seq) => seq,
+        Err(_) if options.recovery == Mode::Salvage => None,
+        Err(error) => return Err(error),
+    };
     views.truncate(views.len().saturating_sub(prepared.len()));
     know(&mut views, &head.start);
     let durable = Mark { position: head.start.position.saturating_add(tail.at), seq: tail.seq };
@@ -319,10 +323,15 @@ fn write(repair: &Repair<'_>, writer: &mut Writer, torn: &mut Option<super::repo
 }
 
 /// The first record: what the first file says of itself. Damage to a file that was left long ago does not keep anybody
-/// from appending.
-fn oldest(files: &mut Retrieve, head: &Head) -> Option<u64> {
-    match files.next() {
-        None => Some(head.start.seq),
-        Some(file) => file.and_then(|file| Head::read(&file, file.index())).ok()?.map(|head| head.start.seq),
+/// from appending; but one of another stream says that the last file may be the one that does not belong here.
+fn oldest(files: &mut Retrieve, head: &Head) -> Result<Option<u64>> {
+    let Some(file) = files.next() else { return Ok(Some(head.start.seq)) };
+    let Ok(file) = file else { return Ok(None) };
+    match Head::read(&file, file.index()) {
+        Ok(Some(first)) if first.start.id != head.start.id => {
+            Err(corrupt(&file, "and the last file of the sequence are of different streams"))
+        }
+        Ok(first) => Ok(first.map(|first| first.start.seq)),
+        Err(_) => Ok(None),
     }
 }

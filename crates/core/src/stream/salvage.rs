@@ -86,9 +86,10 @@ pub(super) fn open(
             Ok(_) if !found.damaged => {
                 // The damage is further in front: the end of the stream is whole.
                 let Found { prepared, gaps, .. } = found;
+                let start_seq = head.start.seq;
                 let current = Current { file, head, certain };
                 let mut opened = resume(io, options, sequence, current, Around { files, views, prepared })?;
-                opened.report.gaps = gaps;
+                opened.report.gaps = further_in_front(gaps, why.path(), start_seq);
                 return Ok(opened);
             }
             Ok(_) => {}
@@ -111,6 +112,17 @@ fn missing(views: &[FileView]) -> Vec<Gap> {
     };
     let gap = |_: &[FileView]| Gap { file: None, position: None, from_seq: None, to_seq: 0 };
     views.windows(2).filter(|pair| apart(pair)).map(gap).collect()
+}
+
+/// The gaps in front of a file that is whole and starts with this seq. `damaged` is what kept a strict open from it.
+fn further_in_front(mut gaps: Vec<Gap>, damaged: Option<&Path>, start_seq: u64) -> Vec<Gap> {
+    if gaps.is_empty() {
+        gaps.push(Gap { file: damaged.map(Path::to_owned), position: None, from_seq: None, to_seq: 0 });
+    }
+    for gap in &mut gaps {
+        gap.to_seq = start_seq;
+    }
+    gaps
 }
 
 impl Found {

@@ -9,17 +9,17 @@ use pstream_core::stream::read::{ReadOptions, Segment, Snapshot};
 use pstream_core::stream::{Level, Log, LogOptions, Pending, PendingKind, Recovery};
 use pstream_core::{BlockFile, FileOptions, OsIo, Result};
 
-use super::{os, sequence_options};
+use super::os;
 
 pub const NAME: &str = "events";
 
-/// Blocks of 4 KiB: so many in the first file, and at most so many in later ones.
+/// Blocks of 4 KiB: so many in the first file, and at most so many in later ones. Nobody is asked first whether space can
+/// be reserved: that would be a call like any other, and perhaps the one that is made to fail.
 pub fn options(first: u64, full: u64) -> LogOptions {
     let mut options = LogOptions::new(NAME);
     options.block_size = 4096;
     options.file_size = full * 4096;
     options.first_file_size = Some(first * 4096);
-    options.sequence = sequence_options();
     options
 }
 

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use pstream_core::format::batch::push_record;
-use pstream_core::stream::read::{ReadOptions, Segment, Snapshot};
+use pstream_core::stream::read::ReadOptions;
 use pstream_core::stream::{Level, Log, LogOptions, Mode, Pending, PendingKind, Recovery};
-use pstream_core::{BlockFile, ErrorKind, FileOptions, Result};
+use pstream_core::{ErrorKind, Result};
 use pstream_sim::{Keep, SimDisk};
 
 pub(crate) const DIR: &str = "/d";
@@ -56,8 +56,8 @@ pub(crate) fn contents(disk: &SimDisk) -> Vec<(String, Vec<u8>)> {
 pub(crate) type Read = (u64, u64, Vec<u8>);
 
 /// All that can be read, and the gaps in between. `None` if it is so damaged that no reader can begin.
-fn read(disk: &SimDisk, log: &Log, forged: bool) -> Option<(Vec<Read>, Vec<(u64, u64)>)> {
-    let snapshot = snapshot(disk, log)?;
+fn read(log: &Log, forged: bool) -> Option<(Vec<Read>, Vec<(u64, u64)>)> {
+    let snapshot = log.snapshot(Level::Durable).expect("an open log");
     let gaps = Arc::new(Mutex::new(Vec::new()));
     let list = Arc::clone(&gaps);
     let on_gap = Box::new(move |gap: pstream_core::stream::read::Gap| {
@@ -70,7 +70,9 @@ fn read(disk: &SimDisk, log: &Log, forged: bool) -> Option<(Vec<Read>, Vec<(u64,
         records.extend(batch.records().map(|(seq, data)| (seq, batch.time_ms, data.to_vec())));
     }
     assert!(records.is_sorted_by(|left, right| left.0 < right.0), "seqs go up");
-    let report = snapshot.verify(|_| Ok(())).expect("damage is told in the report");
+    let mut verifier = snapshot.verify().expect("it was read");
+    while verifier.step().expect("damage is told in the report") {}
+    let report = verifier.into_report();
     if gaps.lock().unwrap().is_empty() && report.ok() {
         assert_eq!(report.records, records.len() as u64);
     }
@@ -83,15 +85,6 @@ fn read(disk: &SimDisk, log: &Log, forged: bool) -> Option<(Vec<Read>, Vec<(u64,
     }
     let gaps = gaps.lock().unwrap().clone();
     Some((records, gaps))
-}
-
-fn snapshot(disk: &SimDisk, log: &Log) -> Option<Snapshot> {
-    let files = log.snapshot().unwrap();
-    let segments = files.files().iter().map(|view| {
-        let file = BlockFile::open(&*disk.io(), view.path(), view.block_shift(), FileOptions::default()).ok()?;
-        Some(Arc::new(Segment::open(Arc::new(file), view.index()).ok()??))
-    });
-    Snapshot::new(segments.collect::<Option<_>>()?, files.durable().position, files.durable().seq).ok()
 }
 
 /// Says whether a record may be there.
@@ -119,13 +112,13 @@ fn go_on(disk: &SimDisk, options: &LogOptions, mut log: Log, report: &Recovery, 
     assert!(report.next_seq == log.next_seq() && log.durable().seq == log.next_seq() && !report.postponed);
     assert!(options.recovery == Mode::Salvage || report.gaps.is_empty());
     let forged = truth.is_none();
-    let first = read(disk, &log, forged);
+    let first = read(&log, forged);
     if let Some((records, _)) = &first {
         let wrong = records.iter().find(|record| truth.is_some_and(|truth| !truth(record)));
         assert!(wrong.is_none(), "a wrong record: {wrong:?}");
         assert!(records.last().is_none_or(|(seq, ..)| *seq < report.next_seq));
     }
-    assert_eq!(read(disk, &log, forged), first, "two readings differ");
+    assert_eq!(read(&log, forged), first, "two readings differ");
     // Numbers beyond this are never reached by appending; forged ones may be at the very end of all there are.
     if log.next_seq().max(log.durable().position) > 1 << 53 {
         return;
@@ -146,7 +139,7 @@ fn go_on(disk: &SimDisk, options: &LogOptions, mut log: Log, report: &Recovery, 
     assert!(added.iter().zip(report.next_seq..).all(|((seq, _), expected)| *seq == expected), "seqs are dense");
     // Forged bytes that contradict each other at first may be of one mind with what comes behind them.
     let known = first.as_ref().filter(|(_, gaps)| !forged || gaps.is_empty());
-    check_added(disk, &log, known, &added);
+    check_added(&log, known, &added);
     // The machine stops here, or the stream is closed: both ways all of it is there.
     // Behind a salvage there is a whole end again; but a file that is missing in front of it is missing for good, and
     // damage that one open has no need to look at may be in the way of the next.
@@ -155,19 +148,19 @@ fn go_on(disk: &SimDisk, options: &LogOptions, mut log: Log, report: &Recovery, 
     let mode = LogOptions { recovery: if whole { Mode::Strict } else { Mode::Salvage }, ..options.clone() };
     let crashed = disk.fork_after(&Keep::None);
     let (log_after, _) = open(&crashed, &mode).expect("what was opened once opens again");
-    check_added(&crashed, &log_after, known, &added);
+    check_added(&log_after, known, &added);
     log.close().expect("no fault was injected");
     drop(log);
     rest(disk);
     let (log, again) = open(disk, &mode).expect("what was closed opens again");
     let expected = report.next_seq + added.len() as u64;
     assert!(again.torn.is_none() && again.next_seq == expected, "closed at seq {expected} after {report:?}: {again:?}");
-    check_added(disk, &log, known, &added);
+    check_added(&log, known, &added);
 }
 
 /// That what was read, and what was added, is there.
-fn check_added(disk: &SimDisk, log: &Log, first: Option<&(Vec<Read>, Vec<(u64, u64)>)>, added: &[(u64, Vec<u8>)]) {
-    let now = read(disk, log, true);
+fn check_added(log: &Log, first: Option<&(Vec<Read>, Vec<(u64, u64)>)>, added: &[(u64, Vec<u8>)]) {
+    let now = read(log, true);
     let Some((before, _)) = first else { return };
     let (now, _) = now.expect("it could be read before");
     assert!(now.get(..before.len()) == Some(before.as_slice()), "what was read before has changed");

@@ -1,13 +1,13 @@
 //! Streams in folders of the operating system, of records that tell which they are.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use pstream_core::Result;
 use pstream_core::format::batch::push_record;
-use pstream_core::io::Io;
-use pstream_core::stream::read::{ReadOptions, Segment, Snapshot};
+use pstream_core::stream::read::ReadOptions;
 use pstream_core::stream::{Level, Log, LogOptions, Pending, PendingKind, Recovery};
-use pstream_core::{BlockFile, FileOptions, OsIo, Result};
 
 use super::os;
 
@@ -55,18 +55,18 @@ pub fn commit(log: &mut Log, records: &[Vec<u8>]) -> Result<u64> {
     commit_as(log, PendingKind::Records, records, Level::Durable)
 }
 
-/// What the engine's own reader gives: records with their seqs, and the gaps between them.
-pub fn read(log: &Log) -> Result<(Vec<(u64, Vec<u8>)>, Vec<std::ops::Range<u64>>)> {
-    read_with(&OsIo, log)
-}
+/// Records with their seqs.
+pub type Read = Vec<(u64, Vec<u8>)>;
 
-pub fn read_with(io: &dyn Io, log: &Log) -> Result<(Vec<(u64, Vec<u8>)>, Vec<std::ops::Range<u64>>)> {
+/// What the engine's own reader gives, and the gaps in between.
+pub fn read(log: &Log) -> Result<(Read, Vec<Range<u64>>)> {
     let gaps = Arc::new(Mutex::new(Vec::new()));
     let list = Arc::clone(&gaps);
     let on_gap = Box::new(move |gap: pstream_core::stream::read::Gap| {
         list.lock().expect("the list").push(gap.from_seq..gap.to_seq);
     });
-    let mut reader = snapshot(io, log)?.read(ReadOptions { on_gap: Some(on_gap), ..ReadOptions::default() })?;
+    let mut reader =
+        log.snapshot(Level::Durable)?.read(ReadOptions { on_gap: Some(on_gap), ..ReadOptions::default() })?;
     let mut records = Vec::new();
     while let Some(batch) = reader.next_batch()? {
         records.extend(batch.records().map(|(seq, data)| (seq, data.to_vec())));
@@ -74,17 +74,6 @@ pub fn read_with(io: &dyn Io, log: &Log) -> Result<(Vec<(u64, Vec<u8>)>, Vec<std
     drop(reader);
     let gaps = std::mem::take(&mut *gaps.lock().expect("the list"));
     Ok((records, gaps))
-}
-
-fn snapshot(io: &dyn Io, log: &Log) -> Result<Snapshot> {
-    let files = log.snapshot()?;
-    let open = |view: &pstream_core::stream::FileView| {
-        let options = FileOptions { read_only: true, ..FileOptions::default() };
-        let file = BlockFile::open(io, view.path(), view.block_shift(), options)?;
-        Ok(Arc::new(Segment::open(Arc::new(file), view.index())?.expect("a file in use")))
-    };
-    let segments = files.files().iter().map(open).collect::<Result<_>>()?;
-    Snapshot::new(segments, files.durable().position, files.durable().seq)
 }
 
 /// That the stream holds these records and no others, from seq 0 on.

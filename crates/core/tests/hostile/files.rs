@@ -2,7 +2,7 @@
 
 use pstream_core::ErrorKind;
 
-use crate::common::streams::{commit, read_with, record};
+use crate::common::streams::{commit, read, record};
 use crate::sim::{disk, files, headers, open, options, path, refused, rest, seal, write};
 
 /// One that went on in either of two files with one index would find the other one at the next open.
@@ -67,7 +67,7 @@ fn of_another_stream() {
                 }
                 Ok((log, recovery)) => {
                     assert_eq!(recovery.next_seq, 30, "{what}");
-                    match read_with(&*disk.io(), &log) {
+                    match read(&log) {
                         Ok((records, gaps)) => {
                             assert!(records.iter().all(|(seq, data)| *data == record(*seq)), "{what}");
                             assert!(records.len() == 30 || !gaps.is_empty(), "{what}");
@@ -98,7 +98,7 @@ fn an_older_copy() {
     first.install(path(1), &older[0].1).unwrap();
     let (log, recovery) = open(&first, &options()).unwrap();
     assert_eq!(recovery.next_seq, 30);
-    let (records, gaps) = read_with(&*first.io(), &log).unwrap();
+    let (records, gaps) = read(&log).unwrap();
     assert_eq!((gaps.len(), gaps[0].start), (1, 4));
     assert_eq!(records.len() as u64, 30 - (gaps[0].end - gaps[0].start));
     assert!(records.iter().all(|(seq, data)| *data == record(*seq)));
@@ -124,7 +124,7 @@ fn a_file_that_is_gone() {
         match open(&disk, &options()) {
             Ok((log, recovery)) => {
                 assert!(index == 1 || index == count, "{index}");
-                let (records, gaps) = read_with(&*disk.io(), &log).unwrap();
+                let (records, gaps) = read(&log).unwrap();
                 assert!(gaps.is_empty() && recovery.oldest_seq == records.first().map(|(seq, _)| *seq));
                 assert!(records.iter().all(|(seq, data)| *data == record(*seq)));
                 assert_eq!(recovery.next_seq == 30, index == 1, "{index}");

@@ -6,7 +6,7 @@ use pstream_core::ErrorKind;
 use pstream_core::stream::Log;
 use pstream_sim::{CallKind, Effect, Fault, SimDisk};
 
-use crate::common::streams::{commit, commit_as, read_with, record};
+use crate::common::streams::{commit, commit_as, read, record};
 use crate::sim::{DIR, disk, open, options, path, rest, write};
 use pstream_core::stream::{Level, PendingKind};
 
@@ -24,8 +24,8 @@ fn torn() -> SimDisk {
     disk
 }
 
-fn records(disk: &SimDisk, log: &Log) -> usize {
-    read_with(&*disk.io(), log).unwrap().0.len()
+fn records(log: &Log) -> usize {
+    read(log).unwrap().0.len()
 }
 
 /// With the lock given up and taken again for each attempt the stream was lost: there was no space for the lock's file.
@@ -42,7 +42,7 @@ fn the_lock_is_kept_through_a_recovery_in_place() {
     for _ in 0..3 {
         let error = commit(&mut log, &[record(3)]).unwrap_err();
         assert_eq!(*error.kind(), ErrorKind::NoSpace, "{error}");
-        assert_eq!(records(&disk, &log), 3, "reading goes on");
+        assert_eq!(records(&log), 3, "reading goes on");
     }
     disk.clear_faults();
     let error = open(&other, &options()).unwrap_err();
@@ -83,7 +83,7 @@ fn zero_free_bytes() {
     write(&disk, 0..10);
     disk.set_capacity(Some(disk.used()));
     let (mut log, recovery) = open(&disk, &options()).unwrap();
-    assert_eq!((recovery.next_seq, recovery.postponed, records(&disk, &log)), (10, false, 10));
+    assert_eq!((recovery.next_seq, recovery.postponed, records(&log)), (10, false, 10));
     let mut next = 10;
     let error = loop {
         match commit(&mut log, &[record(next)]) {
@@ -94,9 +94,9 @@ fn zero_free_bytes() {
         assert!(next < 100);
     };
     assert!(*error.kind() == ErrorKind::NoSpace && !log.needs_recovery(), "{error}");
-    assert_eq!(records(&disk, &log) as u64, next);
+    assert_eq!(records(&log) as u64, next);
     log.close().unwrap();
     drop(log);
     let (log, recovery) = Log::open(disk.io(), Path::new(DIR), options()).unwrap();
-    assert_eq!((recovery.next_seq, records(&disk, &log) as u64), (next, next));
+    assert_eq!((recovery.next_seq, records(&log) as u64), (next, next));
 }

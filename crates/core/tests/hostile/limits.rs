@@ -7,7 +7,7 @@ use pstream_core::ErrorKind;
 use pstream_core::format::batch::push_record;
 use pstream_core::stream::{Append, Group, GroupOptions, Level, Log, LogOptions, PendingKind, Refused, Settled};
 
-use crate::common::streams::{commit, commit_as, options as sized, read_with};
+use crate::common::streams::{commit, commit_as, options as sized, read};
 use crate::sim::{disk, open, rest};
 
 fn settings() -> [LogOptions; 3] {
@@ -49,7 +49,7 @@ fn one_record() {
         rest(&disk);
         let (log, recovery) = open(&disk, &options).unwrap();
         assert_eq!(recovery.next_seq, lens.len() as u64);
-        let (records, gaps) = read_with(&*disk.io(), &log).unwrap();
+        let (records, gaps) = read(&log).unwrap();
         assert!(gaps.is_empty());
         assert!(records.iter().map(|(_, data)| data).eq(&lens.map(bytes)));
     }
@@ -94,7 +94,7 @@ fn records_that_belong_together() {
         is_refused(commit_as(&mut log, PendingKind::Together, &more, Level::Durable), &log, next + 2 + payload);
         assert_eq!(commit_as(&mut log, PendingKind::Together, &[], Level::Durable).unwrap(), next + 2 + payload);
         assert_eq!(commit(&mut log, &[bytes(3)]).unwrap(), next + 2 + payload);
-        let (records, _) = read_with(&*disk.io(), &log).unwrap();
+        let (records, _) = read(&log).unwrap();
         assert_eq!(records.len() as u64, next + 3 + payload);
     }
 }

@@ -2,7 +2,7 @@
 
 use pstream_core::ErrorKind;
 
-use crate::common::streams::{read_with, record};
+use crate::common::streams::{read, record};
 use crate::sim::{disk, files, headers, open, options, refused, rest, salvage, seal, write};
 
 #[test]
@@ -26,7 +26,7 @@ fn in_the_last_file() {
             // A batch that the open has no need to look at; who reads it is told.
             Ok((log, _)) => {
                 assert!(bytes[at..].starts_with(b"PST"), "{what}");
-                let (records, gaps) = read_with(&*disk.io(), &log).unwrap();
+                let (records, gaps) = read(&log).unwrap();
                 assert!(!gaps.is_empty() && records.iter().all(|(seq, data)| *data == record(*seq)), "{what}");
             }
         }
@@ -65,7 +65,7 @@ fn in_a_file_that_was_left() {
             disk.install(&file, &newer).unwrap();
             let (log, recovery) = open(&disk, &options).unwrap();
             assert_eq!(recovery.next_seq, 30);
-            match read_with(&*disk.io(), &log) {
+            match read(&log) {
                 Ok((records, _)) => assert!(records.iter().all(|(seq, data)| *data == record(*seq)), "at {at}"),
                 Err(error) => {
                     assert!(matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::Corrupt(_)), "at {at}: {error}");

@@ -26,6 +26,8 @@ mod model;
 mod oracle;
 mod program;
 mod reader;
+mod reading;
+mod reading_far;
 mod rules;
 mod salvage;
 mod space;

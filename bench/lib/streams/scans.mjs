@@ -27,8 +27,11 @@ export async function measureScans(definition, { baseline, directory, rounds, qu
     await make(contender, folder(contender), records, baseline)
   }
   const scan = async (contender) => {
-    if (cold) await baseline.ask('chillFolder', { path: folder(contender) })
+    const chill = async () => cold && baseline.ask('chillFolder', { path: folder(contender) })
+    // Before, because what is mapped stays; and behind, because opening may read.
+    await chill()
     await contender.open(folder(contender), records)
+    await chill()
     const nanoseconds = await contender.scan(records, { cold, each: contender.each })
     await contender.close()
     return nanoseconds / count

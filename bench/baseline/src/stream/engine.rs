@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Instant;
 
-use pstream_core::stream::read::{ReadOptions, Segment, Snapshot};
-use pstream_core::stream::{Append, Group, GroupOptions, Level, Log, LogOptions, Mark, Pending, PendingKind, Settled};
-use pstream_core::{BlockFile, CachePolicy, FileOptions, OsIo};
+use pstream_core::stream::read::{ReadOptions, Snapshot};
+use pstream_core::stream::{Append, Group, GroupOptions, Level, Log, LogOptions, Pending, PendingKind, Settled};
+use pstream_core::{CachePolicy, OsIo};
 
 use super::{NAME, Records, Stream};
 use crate::content::{check, content, stamp};
@@ -158,16 +158,7 @@ fn check_seq(seq: u64, expected: u64) -> Result<()> {
 }
 
 fn snapshot(log: &Log) -> Result<Snapshot> {
-    let view = log.snapshot().map_err(Error::other)?;
-    let mut segments = Vec::new();
-    for file in view.files() {
-        let options = FileOptions::default();
-        let opened = BlockFile::open(&OsIo, file.path(), file.block_shift(), options).map_err(Error::other)?;
-        let segment = Segment::open(Arc::new(opened), file.index()).map_err(Error::other)?;
-        segments.push(Arc::new(segment.ok_or_else(|| Error::other("a file that is not in use"))?));
-    }
-    let Mark { position, seq } = view.durable();
-    Snapshot::new(segments, position, seq).map_err(Error::other)
+    log.snapshot(Level::Durable).map_err(Error::other)
 }
 
 fn reading(cold: bool) -> ReadOptions {

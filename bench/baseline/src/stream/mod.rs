@@ -6,7 +6,6 @@ mod sparse;
 
 use std::fs::{self, File};
 use std::io::{Error, Result};
-use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use pstream_core::format::batch::push_record;
@@ -78,12 +77,7 @@ pub(crate) fn chill(folder: &Path) -> Result<()> {
         if entry.file_type()?.is_dir() {
             chill(&entry.path())?;
         } else if entry.file_type()?.is_file() {
-            let file = File::open(entry.path())?;
-            // SAFETY: posix_fadvise has no memory arguments.
-            match unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) } {
-                0 => {}
-                errno => return Err(Error::from_raw_os_error(errno)),
-            }
+            plain::advise(&File::open(entry.path())?, 0, libc::POSIX_FADV_DONTNEED)?;
         }
     }
     Ok(())

@@ -83,15 +83,12 @@ impl Plain {
             return Ok(());
         }
         self.touched = 0;
-        self.drop_cache()
+        self.drop_cache(self.at + len)
     }
 
-    fn drop_cache(&self) -> Result<()> {
-        // SAFETY: posix_fadvise has no memory arguments.
-        match unsafe { libc::posix_fadvise(self.file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) } {
-            0 => Ok(()),
-            errno => Err(Error::from_raw_os_error(errno)),
-        }
+    /// Of what lies in front: what is read ahead stays.
+    fn drop_cache(&self, end: u64) -> Result<()> {
+        advise(&self.file, end, libc::POSIX_FADV_DONTNEED)
     }
 }
 
@@ -124,6 +121,7 @@ impl Stream for Plain {
         let mut memory = vec![0; READ];
         let start = Instant::now();
         let file = File::open(&self.path)?;
+        advise(&file, 0, libc::POSIX_FADV_SEQUENTIAL)?;
         let (mut at, mut touched) = (0, 0);
         while at < len {
             let part = (len - at).min(1 << 20);
@@ -133,7 +131,7 @@ impl Stream for Plain {
             touched += part;
             if cold && touched >= BUDGET {
                 touched = 0;
-                self.drop_cache()?;
+                self.drop_cache(at)?;
             }
         }
         Ok(elapsed(start))
@@ -153,6 +151,15 @@ fn aligned(memory: &mut Vec<u8>, len: usize) -> &mut [u8] {
     }
     let skip = memory.as_ptr().align_offset(PAGE);
     memory.get_mut(skip..skip + len).unwrap_or_default()
+}
+
+/// About everything in front of `end`; 0 for the whole file.
+pub(super) fn advise(file: &File, end: u64, advice: libc::c_int) -> Result<()> {
+    // SAFETY: posix_fadvise has no memory arguments.
+    match unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, to_offset(end)?, advice) } {
+        0 => Ok(()),
+        errno => Err(Error::from_raw_os_error(errno)),
+    }
 }
 
 fn to_offset(value: u64) -> Result<libc::off_t> {

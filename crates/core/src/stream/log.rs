@@ -111,7 +111,7 @@ impl Log {
             return Err(self.closed());
         }
         self.state = State::Uncertain;
-        self.published = self.view().ok();
+        self.published = self.last_view();
         // With it goes the lock, which the open takes again.
         let before = self.active.take().map(|active| active.writer.time_ms);
         let Recovered { sequence, mut writer, prepared, files, report } =
@@ -249,6 +249,7 @@ impl Log {
     /// As [`Log::flush`], and `PSTREAM_IO` if the lock cannot be given up. Closed it is all the same.
     pub fn close(&mut self) -> Result<()> {
         let state = std::mem::replace(&mut self.state, State::Closed);
+        self.published = self.last_view();
         let Some(mut active) = self.active.take() else { return Ok(()) };
         let sealed = match state {
             State::Ready => active.writer.seal(&*self.io).map(|_| ()),
@@ -274,10 +275,14 @@ impl Log {
         if self.state == State::Closed {
             return Err(self.closed());
         }
-        let Some(active) = &self.active else { return self.published.clone().ok_or_else(|| self.closed()) };
+        self.last_view().ok_or_else(|| self.closed())
+    }
+
+    fn last_view(&self) -> Option<View> {
+        let Some(active) = &self.active else { return self.published.clone() };
         let (id, files) = (active.writer.id(), Arc::clone(&active.files));
         let (durable, written, generation) = (active.writer.durable, active.written, self.generation);
-        Ok(View { id, files, durable, written, generation })
+        Some(View { id, files, durable, written, generation })
     }
 
     /// Whether a write or sync has failed, so that [`Log::recover_in_place`] must come before the next commit.
@@ -286,16 +291,16 @@ impl Log {
         self.state == State::Uncertain
     }
 
-    /// Everything in front of it is durable.
+    /// Everything in front of it is durable: as of the last commit, if the log could not be recovered, or is closed.
     #[must_use]
     pub fn durable(&self) -> Mark {
-        self.active.as_ref().map(|active| active.writer.durable).unwrap_or_default()
+        self.last_view().map(|view| view.durable).unwrap_or_default()
     }
 
     /// Seq of the record to be appended next.
     #[must_use]
     pub fn next_seq(&self) -> u64 {
-        self.active.as_ref().map_or(0, |active| active.written.seq)
+        self.last_view().map_or(0, |view| view.written.seq)
     }
 
     /// How it was opened.

@@ -114,7 +114,7 @@ impl Log {
             return Err(self.closed());
         }
         self.state = State::Uncertain;
-        self.published = self.view().ok();
+        self.published = self.last_view();
         let before = self.active.take().map(|active| active.writer.time_ms);
         let Recovered { sequence, mut writer, prepared, files, report } =
             recover::open(&self.io, &self.directory, &self.options, self.lock.as_ref())?;
@@ -252,6 +252,7 @@ impl Log {
     /// As [`Log::flush`], and `PSTREAM_IO` if the lock cannot be given up. Closed it is all the same.
     pub fn close(&mut self) -> Result<()> {
         let state = std::mem::replace(&mut self.state, State::Closed);
+        self.published = self.last_view();
         self.lock = None;
         let Some(mut active) = self.active.take() else { return Ok(()) };
         let sealed = match state {
@@ -278,10 +279,14 @@ impl Log {
         if self.state == State::Closed {
             return Err(self.closed());
         }
-        let Some(active) = &self.active else { return self.published.clone().ok_or_else(|| self.closed()) };
+        self.last_view().ok_or_else(|| self.closed())
+    }
+
+    fn last_view(&self) -> Option<View> {
+        let Some(active) = &self.active else { return self.published.clone() };
         let (id, files) = (active.writer.id(), Arc::clone(&active.files));
         let (durable, written, generation) = (active.writer.durable, active.written, self.generation);
-        Ok(View { id, files, durable, written, generation })
+        Some(View { id, files, durable, written, generation })
     }
 
     /// Whether a write or sync has failed, so that [`Log::recover_in_place`] must come before the next commit.
@@ -290,16 +295,16 @@ impl Log {
         self.state == State::Uncertain
     }
 
-    /// Everything in front of it is durable.
+    /// Everything in front of it is durable: as of the last commit, if the log could not be recovered, or is closed.
     #[must_use]
     pub fn durable(&self) -> Mark {
-        self.active.as_ref().map(|active| active.writer.durable).unwrap_or_default()
+        self.last_view().map(|view| view.durable).unwrap_or_default()
     }
 
     /// Seq of the record to be appended next.
     #[must_use]
     pub fn next_seq(&self) -> u64 {
-        self.active.as_ref().map_or(0, |active| active.written.seq)
+        self.last_view().map_or(0, |view| view.written.seq)
     }
 
     /// How it was opened.

@@ -9,7 +9,7 @@ use super::head::{Head, is_merely_prepared};
 use super::image::Image;
 use super::layout::Layout;
 use super::options::{LEAST_BLOCKS_EVER, LogOptions, MOST_FILE_SIZE};
-use super::recover::{Around, Current, Recovered, examine, is_evicted, know, open_sequence, resume, view};
+use super::recover::{Around, Current, Recovered, examine, is_evicted, know, leftovers, open_sequence, resume, view};
 use super::report::{Gap, Previous, Recovery};
 use super::roll;
 use super::snapshot::FileView;
@@ -230,7 +230,7 @@ fn go_on(
         torn: None,
         gaps,
         postponed: false,
-        leftovers: super::long(prepared.len()),
+        leftovers: leftovers(&**io, &sequence, &prepared),
     };
     Ok(Recovered { sequence, writer, prepared, files: views, report })
 }

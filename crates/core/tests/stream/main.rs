@@ -21,8 +21,12 @@ mod basics;
 mod bytes;
 mod crashes;
 mod harness;
+#[allow(dead_code, reason = "the others hook the real system")]
+#[path = "../common/hooked.rs"]
+mod hooked;
 mod later_rules;
 mod model;
+mod next_file;
 mod oracle;
 mod program;
 mod reader;

@@ -8,6 +8,7 @@
 //! - `writer`: where the stream ends, and the one way of writing there
 //! - `roll`: the next file; `next_file`: the making of it by another thread
 //! - `folder`: the folder of a stream that is begun
+//! - `destroy`: the end of it
 //! - `own`: seals and watermarks, in sectors of their own
 //! - `recover`: opening, step by step; with `head` (is a file in use), `image` (a file in memory), `tail` (where the
 //!   stream ends), `evidence` (whether it ended there), `torn` (what is cut off), `repair` (the writes of all that),
@@ -19,6 +20,7 @@
 //! The protocol, and its fourteen rules that comments refer to by number, are in `docs/recovery.md`.
 
 mod active;
+mod destroy;
 mod evidence;
 mod folder;
 mod frame;
@@ -45,6 +47,7 @@ mod tail;
 mod torn;
 mod writer;
 
+pub use destroy::destroy;
 pub use folder::make_folder;
 pub use group::{Append, Group, GroupOptions, Listener, Payload, Refused, Settled};
 pub use log::{Committed, Log};

@@ -20,6 +20,7 @@
 mod basics;
 mod bytes;
 mod crashes;
+mod destroy;
 mod harness;
 #[allow(dead_code, reason = "the others hook the real system")]
 #[path = "../common/hooked.rs"]

@@ -284,7 +284,7 @@ impl Group {
     /// Number of files in use, as of the last commit; also when it is closed.
     #[must_use]
     pub fn file_count(&self) -> usize {
-        self.shared.view().files.len()
+        self.shared.shown().view.files.len()
     }
 
     /// Everything in front of it is durable, as of the last commit; also when it is closed.

@@ -40,7 +40,7 @@ use crate::error::{Error, ErrorKind, Holder, Result};
 use crate::file::{BlockFile, CreateOptions, Shape};
 use crate::io::{FileKind, Io};
 use index::Window;
-use lock::HeldLock;
+pub(crate) use lock::LockShare;
 use name::Place;
 
 /// How a sequence is opened and how its files are made.
@@ -63,8 +63,8 @@ impl Default for SequenceOptions {
 
 /// An ordered, gap-free run of [`BlockFile`]s in one folder.
 ///
-/// The state lives in the names and lengths of the files alone. May be shared between threads: allocs and releases are
-/// done one after the other. Dropping it gives up the lock; [`FileSequence::close`] also says whether that worked.
+/// The state lives in the names and lengths of the files alone. May be shared between threads: allocs are done one after
+/// the other, and so are releases, which wait for an alloc no longer than for its last step. Dropping it gives up the lock; [`FileSequence::close`] also says whether that worked.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -89,6 +89,8 @@ pub struct FileSequence {
     options: SequenceOptions,
     /// A [`Window`], packed: read without waiting for an alloc that is under way. Changed only under `state`.
     window: AtomicU32,
+    /// Held by an alloc from its beginning to its end, and by a close. Taken before `state`.
+    building: Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -101,7 +103,7 @@ struct Identity {
 }
 
 struct State {
-    lock: Option<HeldLock>,
+    lock: Option<LockShare>,
     /// A sync of the folder has failed: which names are durable is unknown.
     poisoned: bool,
 }
@@ -149,9 +151,24 @@ impl FileSequence {
     /// `PSTREAM_SEQUENCE_BAD_NAME`, `PSTREAM_SEQUENCE_OUT_OF_RANGE`, `PSTREAM_SEQUENCE_TOO_LONG` for what lies in the
     /// folder; `PSTREAM_INVALID_FILE` for a symbolic link in the place of a file; `PSTREAM_SYNC_FAILED`; `PSTREAM_IO`.
     pub fn open(io: Arc<dyn Io>, root: &Path, name: &str, shape: Shape, options: SequenceOptions) -> Result<Self> {
+        Self::open_under(io, root, name, shape, options, None)
+    }
+
+    /// As [`FileSequence::open`], under a lock that is held already, if there is one.
+    pub(crate) fn open_under(
+        io: Arc<dyn Io>,
+        root: &Path,
+        name: &str,
+        shape: Shape,
+        options: SequenceOptions,
+        lock: Option<LockShare>,
+    ) -> Result<Self> {
         static INSTANCES: AtomicU64 = AtomicU64::new(0);
         let place = resolve(&*io, root, name)?;
-        let lock = lock::acquire(&io, &place, options.lock, options.lock_timeout)?;
+        let lock = match lock {
+            Some(lock) => lock,
+            None => lock::acquire(&io, &place, options.lock, options.lock_timeout)?,
+        };
         rename::settle(&io, &place, options)?;
         // What the scan sees may be a name that is not durable yet: one that its maker had no time to sync, or an
         // unlinked one that would come back. Nothing is built on it before it is.
@@ -164,6 +181,7 @@ impl FileSequence {
             shape,
             options,
             window: AtomicU32::new(window.pack()),
+            building: Mutex::new(()),
             state: Mutex::new(State { lock: Some(lock), poisoned: false }),
         })
     }
@@ -178,6 +196,11 @@ impl FileSequence {
     #[must_use]
     pub fn name(&self) -> &str {
         self.identity.place.name()
+    }
+
+    /// Where a data file is that is being built, or was when a crash came.
+    pub(crate) fn half_made(&self) -> PathBuf {
+        self.identity.place.alloc_temporary()
     }
 
     /// The folder for everything that is no data file.
@@ -209,22 +232,28 @@ impl FileSequence {
         self.len() == 0
     }
 
+    /// A share of the lock, which is held until all shares of it are gone: for whoever opens the sequence anew and lets
+    /// nobody in between. `None` if it is closed.
+    pub(crate) fn share_lock(&self) -> Option<LockShare> {
+        self.state().lock.clone()
+    }
+
     /// Gives up the lock and syncs the folder. Files stay usable; the sequence does not. May be called again.
     ///
     /// # Errors
     ///
     /// `PSTREAM_IO` if the lock file cannot be removed, `PSTREAM_SYNC_FAILED`. Closed it is all the same.
     pub fn close(&self) -> Result<()> {
-        let Some(mut lock) = self.state().lock.take() else { return Ok(()) };
-        let released = lock.release();
-        drop(lock);
-        released?;
+        let _building = self.building();
+        let Some(lock) = self.state().lock.take() else { return Ok(()) };
+        lock.release()?;
         sync_root(&*self.io, &self.identity.place)
     }
 
     /// Gives up the lock and makes no other call: for whoever may not wait for the disk, such as a garbage collector. The
     /// lock's file stays, as after a crash, and is in nobody's way. The sequence is closed then.
     pub fn abandon(&self) {
+        let _building = self.building();
         if let Some(lock) = self.state().lock.take() {
             lock.abandon();
         }
@@ -232,6 +261,11 @@ impl FileSequence {
 
     fn window(&self) -> Window {
         Window::unpack(self.window.load(Ordering::Acquire))
+    }
+
+    /// One alloc at a time, and nobody closes the sequence under it.
+    fn building(&self) -> MutexGuard<'_, ()> {
+        self.building.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

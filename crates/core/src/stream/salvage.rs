@@ -10,7 +10,9 @@ use super::image::Image;
 use super::layout::Layout;
 use super::options::{LEAST_BLOCKS_EVER, LogOptions, MOST_FILE_SIZE};
 use super::read::Slot;
-use super::recover::{Around, Current, Recovered, examine, is_evicted, know, open_sequence, resume, slot, slots};
+use super::recover::{
+    Around, Current, Recovered, examine, is_evicted, know, leftovers, open_sequence, resume, slot, slots,
+};
 use super::report::{Gap, Previous, Recovery};
 use super::roll;
 use super::tail::Chain;
@@ -21,7 +23,7 @@ use crate::format::block_header::{BlockHeader, Crossing};
 use crate::format::file_batch::{FileBatch, Stamp};
 use crate::format::{Decoded, StreamId};
 use crate::io::Io;
-use crate::sequence::{FileSequence, Retrieve, SequenceFile};
+use crate::sequence::{FileSequence, LockShare, Retrieve, SequenceFile};
 
 /// What damaged files prove.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +57,14 @@ struct Found {
 }
 
 /// Opens a stream that is damaged as `why` says, which is the answer if nothing proves how to go on.
-pub(super) fn open(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions, why: Error) -> Result<Recovered> {
-    let sequence = open_sequence(io, directory, options)?;
+pub(super) fn open(
+    io: &Arc<dyn Io>,
+    directory: &Path,
+    options: &LogOptions,
+    lock: Option<&LockShare>,
+    why: Error,
+) -> Result<Recovered> {
+    let sequence = open_sequence(io, directory, options, lock)?;
     let mut files = sequence.retrieve_what_is_there()?;
     let slots = slots(io, options, &files);
     let mut found = Found::default();
@@ -80,9 +88,10 @@ pub(super) fn open(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions, why
             Ok(_) if !found.damaged => {
                 // The damage is further in front: the end of the stream is whole.
                 let Found { prepared, gaps, .. } = found;
+                let start_seq = head.start.seq;
                 let current = Current { file, head, certain };
                 let mut opened = resume(io, options, sequence, current, Around { files, slots, prepared })?;
-                opened.report.gaps = gaps;
+                opened.report.gaps = further_in_front(gaps, why.path(), start_seq);
                 return Ok(opened);
             }
             Ok(_) => {}
@@ -105,6 +114,17 @@ fn missing(slots: &[Arc<Slot>]) -> Vec<Gap> {
     };
     let gap = |_: &[Arc<Slot>]| Gap { file: None, position: None, from_seq: None, to_seq: 0 };
     slots.windows(2).filter(|pair| apart(pair)).map(gap).collect()
+}
+
+/// The gaps in front of a file that is whole and starts with this seq. `damaged` is what kept a strict open from it.
+fn further_in_front(mut gaps: Vec<Gap>, damaged: Option<&Path>, start_seq: u64) -> Vec<Gap> {
+    if gaps.is_empty() {
+        gaps.push(Gap { file: damaged.map(Path::to_owned), position: None, from_seq: None, to_seq: 0 });
+    }
+    for gap in &mut gaps {
+        gap.to_seq = start_seq;
+    }
+    gaps
 }
 
 impl Found {
@@ -230,7 +250,7 @@ fn go_on(
         torn: None,
         gaps,
         postponed: false,
-        leftovers: super::long(prepared.len()),
+        leftovers: leftovers(&**io, &sequence, &prepared),
     };
     Ok(Recovered { sequence, writer, prepared, files: slots, report })
 }

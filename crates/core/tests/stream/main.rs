@@ -20,13 +20,19 @@
 mod basics;
 mod bytes;
 mod crashes;
+mod destroy;
 mod harness;
+#[allow(dead_code, reason = "the others hook the real system")]
+#[path = "../common/hooked.rs"]
+mod hooked;
 mod later_rules;
 mod model;
+mod next_file;
 mod oracle;
 mod program;
 mod reader;
 mod reading;
+mod reading_far;
 mod rules;
 mod salvage;
 mod space;

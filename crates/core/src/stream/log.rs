@@ -54,7 +54,8 @@ pub struct Log {
     published: Option<View>,
     /// Number of recoveries.
     generation: u64,
-    /// Kept through every recovery in place, failed ones too: while the log is open nobody else gets in.
+    /// Kept through recoveries in place, failed ones too, so that nobody else gets in; but for those of the folder's own
+    /// sync.
     lock: Option<LockShare>,
 }
 
@@ -115,6 +116,10 @@ impl Log {
         }
         self.state = State::Uncertain;
         self.published = self.view().ok();
+        if self.active.as_ref().is_some_and(|active| active.sequence.is_poisoned()) {
+            // Which names the folder has is unknown, that of the lock's file among them: it is made and taken anew.
+            self.lock = None;
+        }
         let before = self.active.take().map(|active| active.writer.time_ms);
         let Recovered { sequence, mut writer, prepared, files, report } =
             recover::open(&self.io, &self.directory, &self.options, self.lock.as_ref())?;
@@ -290,10 +295,11 @@ impl Log {
         self.state == State::Uncertain
     }
 
-    /// Everything in front of it is durable.
+    /// Everything in front of it is durable; while a recovery in place has failed, what was so before.
     #[must_use]
     pub fn durable(&self) -> Mark {
-        self.active.as_ref().map(|active| active.writer.durable).unwrap_or_default()
+        let active = self.active.as_ref().map(|active| active.writer.durable);
+        active.or_else(|| self.published.as_ref().map(|view| view.durable)).unwrap_or_default()
     }
 
     /// Seq of the record to be appended next.

@@ -254,7 +254,7 @@ impl NativeStream {
     /// Number of files in use.
     #[napi(ts_return_type = "number | Failure")]
     pub fn files(&self) -> Outcome<u32> {
-        let files = || Ok(self.engine.group()?.snapshot(Level::Durable)?.files().len());
+        let files = || Ok(self.engine.group()?.file_count());
         guarded(|| files().map(|files| u32::try_from(files).unwrap_or(u32::MAX)))
     }
 

@@ -235,7 +235,13 @@ impl Group {
         Ok(self.shared.view().at(level))
     }
 
-    /// Everything in front of it is durable, as of the last commit.
+    /// Number of files in use, as of the last commit; also when it is closed.
+    #[must_use]
+    pub fn file_count(&self) -> usize {
+        self.shared.view().files.len()
+    }
+
+    /// Everything in front of it is durable, as of the last commit; also when it is closed.
     #[must_use]
     pub fn durable(&self) -> Mark {
         self.shared.view().durable

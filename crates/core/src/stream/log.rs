@@ -115,7 +115,7 @@ impl Log {
             return Err(self.closed());
         }
         self.state = State::Uncertain;
-        self.published = self.view().ok();
+        self.published = self.last_view();
         if self.active.as_ref().is_some_and(|active| active.sequence.is_poisoned()) {
             // Which names the folder has is unknown, that of the lock's file among them: it is made and taken anew.
             self.lock = None;
@@ -257,6 +257,7 @@ impl Log {
     /// As [`Log::flush`], and `PSTREAM_IO` if the lock cannot be given up. Closed it is all the same.
     pub fn close(&mut self) -> Result<()> {
         let state = std::mem::replace(&mut self.state, State::Closed);
+        self.published = self.last_view();
         self.lock = None;
         let Some(mut active) = self.active.take() else { return Ok(()) };
         let sealed = match state {
@@ -283,10 +284,14 @@ impl Log {
         if self.state == State::Closed {
             return Err(self.closed());
         }
-        let Some(active) = &self.active else { return self.published.clone().ok_or_else(|| self.closed()) };
+        self.last_view().ok_or_else(|| self.closed())
+    }
+
+    fn last_view(&self) -> Option<View> {
+        let Some(active) = &self.active else { return self.published.clone() };
         let (id, files) = (active.writer.id(), Arc::clone(&active.files));
         let (durable, written, generation) = (active.writer.durable, active.written, self.generation);
-        Ok(View { id, files, durable, written, generation })
+        Some(View { id, files, durable, written, generation })
     }
 
     /// Whether a write or sync has failed, so that [`Log::recover_in_place`] must come before the next commit.
@@ -295,17 +300,16 @@ impl Log {
         self.state == State::Uncertain
     }
 
-    /// Everything in front of it is durable; while a recovery in place has failed, what was so before.
+    /// Everything in front of it is durable: as of the last commit, if the log could not be recovered, or is closed.
     #[must_use]
     pub fn durable(&self) -> Mark {
-        let active = self.active.as_ref().map(|active| active.writer.durable);
-        active.or_else(|| self.published.as_ref().map(|view| view.durable)).unwrap_or_default()
+        self.last_view().map(|view| view.durable).unwrap_or_default()
     }
 
     /// Seq of the record to be appended next.
     #[must_use]
     pub fn next_seq(&self) -> u64 {
-        self.active.as_ref().map_or(0, |active| active.written.seq)
+        self.last_view().map_or(0, |view| view.written.seq)
     }
 
     /// How it was opened.

@@ -71,7 +71,7 @@ fn a_stream_is_read_while_it_is_written() {
     let (mut memory, mut next, mut most) = (Vec::new(), 0, 0);
     while next * (RECORD as u64) < TOTAL {
         let pending = Pending { kind: PendingKind::Records, payload: &payload, count: 1 };
-        for _ in 0..1 + next % 5 {
+        for _ in 0..=next % 5 {
             log.commit(&[pending], Level::Durable).unwrap();
         }
         reader.renew(log.snapshot(Level::Durable).unwrap()).unwrap();

@@ -139,6 +139,10 @@ fn very_many_files_are_not_opened() {
         assert_eq!(disk.open_handles(), idle, "nothing stays open");
     }
     let mut reader = snapshot.read(ReadOptions::default()).unwrap();
+    let beside = snapshot.read(ReadOptions::default()).unwrap();
+    assert_eq!(disk.open_handles() - idle, 2, "readers in one place share what is open");
+    drop(beside);
+    opens(&disk);
     let (mut next, mut handles) = (0, 0);
     while let Some(batch) = reader.next_batch().unwrap() {
         assert_eq!(batch.seq, next);

@@ -97,23 +97,26 @@ test.runIf(UNIX)('a folder full of strangers', async () => {
   expect(readFileSync(join(root, 'stream.199.0001-16'), 'utf8')).toBe('x')
 })
 
-test.runIf(UNIX).each(['link', 'pipe', 'folder'])('a %s in the place of a file, of the lock, of the next file', async (kind) => {
-  for (const place of ['stream.0001-12', 'stream.lock', 'stream.0002-12']) {
-    const root = folder()
-    const path = join(root, place)
-    if (place !== 'stream.0001-12') await (await stream(root, small)).close()
-    if (kind === 'link') symlinkSync('/etc/hostname', path)
-    else if (kind === 'folder') mkdirSync(path)
-    else expect(spawnSync('mkfifo', [path]).status).toBe(0)
-    const run = async () => {
-      const opened = await stream(root, small)
-      for (let round = 0; round < 6; round += 1) await opened.append(new Uint8Array(500_000))
+test.runIf(UNIX).each(['link', 'pipe', 'folder'])(
+  'a %s in the place of a file, of the lock, of the next file',
+  async (kind) => {
+    for (const place of ['stream.0001-12', 'stream.lock', 'stream.0002-12']) {
+      const root = folder()
+      const path = join(root, place)
+      if (place !== 'stream.0001-12') await (await stream(root, small)).close()
+      if (kind === 'link') symlinkSync('/etc/hostname', path)
+      else if (kind === 'folder') mkdirSync(path)
+      else expect(spawnSync('mkfifo', [path]).status).toBe(0)
+      const run = async () => {
+        const opened = await stream(root, small)
+        for (let round = 0; round < 6; round += 1) await opened.append(new Uint8Array(500_000))
+      }
+      const { code } = await failure(run())
+      expect(code, place).toMatch(/^PSTREAM_(?:INVALID_FILE|ALREADY_EXISTS|LOCKED)$/)
+      rmSync(path, { recursive: true })
     }
-    const { code } = await failure(run())
-    expect(code, place).toMatch(/^PSTREAM_(?:INVALID_FILE|ALREADY_EXISTS|LOCKED)$/)
-    rmSync(path, { recursive: true })
-  }
-})
+  },
+)
 
 test('what a later version has written is refused, and not a byte of it is changed', async () => {
   const root = folder()

@@ -126,7 +126,7 @@ fn append(log: &mut Log, (what, len): (u8, u8), number: u8, truth: &mut Truth) {
 }
 
 fn reopen(disk: &SimDisk, options: &LogOptions, mut log: Log, how: u8) -> Log {
-    if how % 2 == 0 {
+    if how.is_multiple_of(2) {
         log.close().expect("no fault was injected");
         drop(log);
         rest(disk);

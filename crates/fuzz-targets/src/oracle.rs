@@ -54,9 +54,11 @@ pub(crate) fn contents(disk: &SimDisk) -> Vec<(String, Vec<u8>)> {
 
 /// A record with its seq and time.
 pub(crate) type Read = (u64, u64, Vec<u8>);
+/// Records, and the gaps between them.
+type Found = (Vec<Read>, Vec<(u64, u64)>);
 
 /// All that can be read, and the gaps in between. `None` if it is so damaged that no reader can begin.
-fn read(log: &Log, forged: bool) -> Option<(Vec<Read>, Vec<(u64, u64)>)> {
+fn read(log: &Log, forged: bool) -> Option<Found> {
     let snapshot = log.snapshot(Level::Durable).expect("an open log");
     let gaps = Arc::new(Mutex::new(Vec::new()));
     let list = Arc::clone(&gaps);
@@ -159,7 +161,7 @@ fn go_on(disk: &SimDisk, options: &LogOptions, mut log: Log, report: &Recovery, 
 }
 
 /// That what was read, and what was added, is there.
-fn check_added(log: &Log, first: Option<&(Vec<Read>, Vec<(u64, u64)>)>, added: &[(u64, Vec<u8>)]) {
+fn check_added(log: &Log, first: Option<&Found>, added: &[(u64, Vec<u8>)]) {
     let now = read(log, true);
     let Some((before, _)) = first else { return };
     let (now, _) = now.expect("it could be read before");

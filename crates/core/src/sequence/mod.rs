@@ -238,6 +238,11 @@ impl FileSequence {
         self.state().lock.clone()
     }
 
+    /// Whether a sync of the folder has failed, so that nobody knows which names are in it.
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.state().poisoned
+    }
+
     /// Gives up the lock and syncs the folder. Files stay usable; the sequence does not. May be called again.
     ///
     /// # Errors

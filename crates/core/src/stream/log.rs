@@ -55,7 +55,8 @@ pub struct Log {
     published: Option<View>,
     /// Number of recoveries.
     generation: u64,
-    /// Kept through every recovery in place, failed ones too: while the log is open nobody else gets in.
+    /// Kept through recoveries in place, failed ones too, so that nobody else gets in; but for those of the folder's own
+    /// sync.
     lock: Option<LockShare>,
 }
 
@@ -113,6 +114,10 @@ impl Log {
         }
         self.state = State::Uncertain;
         self.published = self.last_view();
+        if self.active.as_ref().is_some_and(|active| active.sequence.is_poisoned()) {
+            // Which names the folder has is unknown, that of the lock's file among them: it is made and taken anew.
+            self.lock = None;
+        }
         // A file that is being made is waited for.
         let before = self.active.take().map(|active| (active.writer.time_ms, active.writer.syncs));
         let (time_ms, syncs) = before.unwrap_or_default();

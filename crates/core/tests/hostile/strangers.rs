@@ -139,9 +139,9 @@ fn names() {
     let folder = folder();
     let root = folder.path().join("inner");
     fs::create_dir(&root).unwrap();
-    let long = "x".repeat(248);
+    let too_long = "x".repeat(248);
     let longest = "x".repeat(247);
-    for name in ["", ".", "..", "a/b", "../a", "/a", "a/", "a\0b", "./a", &long, &"x".repeat(5000)] {
+    for name in ["", ".", "..", "a/b", "../a", "/a", "a/", "a\0b", "./a", &too_long, &"x".repeat(5000)] {
         let error = open(&root, &LogOptions { name: name.to_owned(), ..options() }).unwrap_err();
         assert_eq!(error.code(), "PSTREAM_INVALID_INPUT", "{name:?}: {error}");
     }

@@ -321,7 +321,7 @@ impl NativeStream {
     /// Everything below this seq is durable.
     #[napi(ts_return_type = "number | Failure")]
     pub fn durable_seq(&self) -> Outcome<i64> {
-        guarded(|| Ok(number(self.engine.group()?.snapshot().durable().seq)))
+        guarded(|| Ok(number(self.engine.group()?.durable().seq)))
     }
 
     /// What it has done and what it takes; also when it is closed.

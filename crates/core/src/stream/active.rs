@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::next_file::Preparing;
 use super::options::{Level, LogOptions};
 use super::plan::{self, Pending, Step};
+use super::read::Slot;
 use super::recover;
 use super::roll::{self, Ahead};
-use super::snapshot::FileView;
 use super::stats::Footprint;
 use super::writer::{Mark, Writer};
 use crate::error::{Error, ErrorKind, Result};
@@ -23,7 +23,7 @@ pub(super) struct Active {
     pub(super) writer: Writer,
     /// Files that are there and not in use yet.
     pub(super) prepared: VecDeque<SequenceFile>,
-    pub(super) files: Arc<[FileView]>,
+    pub(super) files: Arc<[Arc<Slot>]>,
     /// What was written: with a failed write the writer's own end counts for nothing.
     pub(super) written: Mark,
     /// Bytes of the files in use, once somebody has asked for them.
@@ -44,15 +44,21 @@ impl Active {
         plan::steps(batches, room, |need| ahead.next(need))
     }
 
-    pub(super) fn write(&mut self, io: &dyn Io, steps: &[Step<'_>], level: Level, aligned: bool) -> Result<()> {
-        self.writer.tick(io);
+    pub(super) fn write(
+        &mut self,
+        io: &Arc<dyn Io>,
+        steps: &[Step<'_>],
+        level: Level,
+        options: &LogOptions,
+    ) -> Result<()> {
+        self.writer.tick(&**io);
         let mut runs = steps.split(|step| matches!(step, Step::NextFile)).peekable();
         let mut first = true;
         while let Some(run) = runs.next() {
             if !std::mem::take(&mut first) {
-                self.roll()?;
+                self.roll(io, options)?;
             }
-            let at = roll::room(self.writer.layout, self.writer.at, aligned).at;
+            let at = roll::room(self.writer.layout, self.writer.at, options.aligned).at;
             let mut frame = self.writer.frame(at);
             for step in run {
                 if let Step::Write(part) = step {
@@ -69,21 +75,20 @@ impl Active {
         Ok(())
     }
 
-    fn roll(&mut self) -> Result<()> {
+    fn roll(&mut self, io: &Arc<dyn Io>, options: &LogOptions) -> Result<()> {
         let Some(next) = self.prepared.pop_front() else {
             return Err(Error::new(ErrorKind::Io, "internal error: no file was planned for"));
         };
-        let mut view = recover::view((next.index(), next.path(), next.shape().block_shift()));
+        let slot = recover::slot(io, options, (next.index(), next.path(), next.shape().block_shift()));
         let size = next.shape().size();
-        self.writer.roll(next)?;
+        slot.know(self.writer.roll(next)?);
         self.bytes = self.bytes.map(|bytes| bytes.saturating_add(size));
-        view.start = Some(self.writer.start);
-        self.files = self.files.iter().cloned().chain([view]).collect();
+        self.files = self.files.iter().cloned().chain([slot]).collect();
         Ok(())
     }
 
     pub(super) fn footprint(&mut self, io: &dyn Io) -> Result<Footprint> {
-        let len = |file: &FileView| {
+        let len = |file: &Slot| {
             let metadata = io.metadata(file.path()).map_err(|error| Error::io("stat", file.path(), error))?;
             Ok(metadata.len)
         };
@@ -105,7 +110,11 @@ impl Active {
         let first = first?;
         self.sequence.release(&first)?;
         self.bytes = self.bytes.map(|bytes| bytes.saturating_sub(first.shape().size()));
-        self.files = self.files.iter().filter(|file| file.index() != first.index()).cloned().collect();
+        let (gone, left): (Vec<_>, Vec<_>) = self.files.iter().cloned().partition(|slot| slot.index() == first.index());
+        for slot in gone {
+            slot.release();
+        }
+        self.files = left.into();
         Ok(())
     }
 }

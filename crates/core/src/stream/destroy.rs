@@ -32,7 +32,7 @@ pub fn destroy(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions) -> Resu
         let message = format!("there is no stream '{name}' in '{}'", directory.display());
         return Err(Error::new(ErrorKind::NotFound, message).at_path(directory));
     }
-    let sequence = open_sequence(io, directory, options)?;
+    let sequence = open_sequence(io, directory, options, None)?;
     let (in_use, unused) = look(&sequence)?;
     for path in unused.iter().rev().chain(&in_use) {
         io.remove_file(path).map_err(|error| Error::io("unlink", path, error))?;

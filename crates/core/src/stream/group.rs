@@ -12,8 +12,11 @@ use std::time::Instant;
 use super::group_thread;
 use super::handover::{Append, GroupOptions, Listener, Refused};
 use super::log::Log;
-use super::snapshot::Snapshot;
+use super::options::Level;
+use super::plan::Limits;
+use super::read::{Snapshot, View};
 use super::stats::{Footprint, Stats};
+use super::writer::Mark;
 use crate::error::{Error, ErrorKind, Result};
 
 /// What an append costs beside its bytes, so that empty ones are bounded too.
@@ -23,7 +26,7 @@ pub(super) const OVERHEAD: u64 = 64;
 pub struct Group {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<Result<()>>>>,
-    max_record_bytes: u64,
+    limits: Limits,
 }
 
 pub(super) struct Shared {
@@ -38,7 +41,7 @@ pub(super) struct Shared {
 
 /// As of the last commit.
 struct Shown {
-    snapshot: Snapshot,
+    view: View,
     stats: Stats,
 }
 
@@ -100,9 +103,9 @@ impl Group {
     /// `PSTREAM_IO` if there can be no thread, or the files' lengths cannot be looked up; `PSTREAM_CLOSED` if the log is
     /// closed.
     pub fn start(mut log: Log, options: GroupOptions, listener: Box<dyn Listener>) -> Result<Self> {
-        let max_record_bytes = log.options().max_record_bytes()?;
+        let limits = log.options().limits()?;
         let stats = Stats { footprint: log.footprint()?, syncs: log.syncs(), ..Stats::default() };
-        let shown = Mutex::new(Shown { snapshot: log.snapshot()?, stats });
+        let shown = Mutex::new(Shown { view: log.view()?, stats });
         let (wake, told) = (Condvar::new(), Condvar::new());
         let shared = Arc::new(Shared { queue: Mutex::default(), wake, told, options, shown });
         let theirs = Arc::clone(&shared);
@@ -110,7 +113,7 @@ impl Group {
             .name("pstream-commit".to_owned())
             .spawn(move || group_thread::run(log, &theirs, &*listener))
             .map_err(|error| Error::new(ErrorKind::Io, format!("cannot start the commit thread: {error}")))?;
-        Ok(Self { shared, thread: Mutex::new(Some(thread)), max_record_bytes })
+        Ok(Self { shared, thread: Mutex::new(Some(thread)), limits })
     }
 
     /// Hands records over; returns their ticket. Takes a mutex and a notification, and never waits for the disk.
@@ -121,10 +124,8 @@ impl Group {
     /// than a file can hold, with `PSTREAM_CLOSED`, and with `PSTREAM_IO` once the commit thread has died.
     pub fn append(&self, append: Append) -> std::result::Result<u64, Refused> {
         let len = super::long(append.payload.bytes().len());
-        if append.count <= 1 && len > self.max_record_bytes.saturating_add(OVERHEAD) {
-            let message = format!("a record of {len} bytes does not fit: maxRecordBytes is {}", self.max_record_bytes);
-            return Err(Refused::Never(Error::new(ErrorKind::Capacity, message)));
-        }
+        // Here and not only when it is committed: with it would fail whatever is committed together with it.
+        self.limits.check(append.kind, append.payload.bytes()).map_err(Refused::Never)?;
         let cost = len.saturating_add(OVERHEAD);
         let mut queue = self.shared.queue();
         queue.check_open().map_err(Refused::Never)?;
@@ -182,10 +183,23 @@ impl Group {
         self.shared.queue().pending_bytes
     }
 
-    /// What can be read: as of the last commit.
+    /// What can be read, as of the last commit: up to the durable end, or up to what is written, which a failed sync may
+    /// take back. Also while the stream must be recovered. Takes a mutex, and never waits for the disk.
+    ///
+    /// # Errors
+    ///
+    /// `PSTREAM_CLOSED`.
+    pub fn snapshot(&self, level: Level) -> Result<Snapshot> {
+        if self.shared.queue().closing {
+            return Err(Error::new(ErrorKind::Closed, "stream is closed"));
+        }
+        Ok(self.shared.shown().view.at(level))
+    }
+
+    /// Everything in front of it is durable, as of the last commit.
     #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
-        self.shared.shown().snapshot.clone()
+    pub fn durable(&self) -> Mark {
+        self.shared.shown().view.durable
     }
 
     /// What the stream has done since it was opened, and what it takes: as of the last commit, also when it is closed.
@@ -247,10 +261,10 @@ impl Shared {
     }
 
     /// `None`: there is nothing newer to show.
-    pub(super) fn publish(&self, snapshot: Option<Snapshot>, stats: Stats) {
+    pub(super) fn publish(&self, view: Option<View>, stats: Stats) {
         let mut shown = self.shown();
-        if let Some(snapshot) = snapshot {
-            shown.snapshot = snapshot;
+        if let Some(view) = view {
+            shown.view = view;
         }
         shown.stats = stats;
     }

@@ -251,7 +251,7 @@ impl<'a> Thread<'a> {
         let footprint = self.log.footprint().unwrap_or_else(|_| self.shared.footprint());
         let (commits, syncs, latency) = (self.commits, self.log.syncs(), self.latency.latency());
         // While a recovery in place has failed there is nothing newer to show.
-        self.shared.publish(self.log.snapshot().ok(), Stats { commits, syncs, footprint, latency });
+        self.shared.publish(self.log.view().ok(), Stats { commits, syncs, footprint, latency });
     }
 }
 

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use super::active::Active;
 use super::options::{Level, LogOptions};
 use super::plan::{self, Pending};
+use super::read::{Snapshot, View};
 use super::recover::{self, Recovered};
 use super::report::Recovery;
-use super::snapshot::Snapshot;
 use super::writer::Mark;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Io;
+use crate::sequence::LockShare;
 
 /// What a commit has done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +51,12 @@ pub struct Log {
     pub(super) active: Option<Active>,
     /// Syncs by the writers before the last recovery in place.
     syncs: u64,
+    /// What readers were shown last, for while there is nothing newer.
+    published: Option<View>,
+    /// Number of recoveries.
+    generation: u64,
+    /// Kept through every recovery in place, failed ones too: while the log is open nobody else gets in.
+    lock: Option<LockShare>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,8 +86,17 @@ impl Log {
     /// its files.
     pub fn open(io: Arc<dyn Io>, directory: &Path, options: LogOptions) -> Result<(Self, Recovery)> {
         options.check()?;
-        let mut log =
-            Self { io, directory: directory.to_owned(), options, state: State::Uncertain, active: None, syncs: 0 };
+        let mut log = Self {
+            io,
+            directory: directory.to_owned(),
+            options,
+            state: State::Uncertain,
+            active: None,
+            syncs: 0,
+            published: None,
+            generation: 0,
+            lock: None,
+        };
         let report = log.recover_in_place()?;
         Ok((log, report))
     }
@@ -96,15 +112,18 @@ impl Log {
             return Err(self.closed());
         }
         self.state = State::Uncertain;
-        // With it goes the lock, which the open takes again; a file that is being made is waited for.
+        self.published = self.last_view();
+        // A file that is being made is waited for.
         let before = self.active.take().map(|active| (active.writer.time_ms, active.writer.syncs));
         let (time_ms, syncs) = before.unwrap_or_default();
         self.syncs = self.syncs.saturating_add(syncs);
         let Recovered { sequence, mut writer, prepared, files, report } =
-            recover::open(&self.io, &self.directory, &self.options)?;
+            recover::open(&self.io, &self.directory, &self.options, self.lock.as_ref())?;
+        self.lock = sequence.share_lock();
         // Time does not go back behind what was written and lost, either.
         writer.time_ms = writer.time_ms.max(time_ms);
         self.state = if report.postponed { State::Postponed } else { State::Ready };
+        self.generation = self.generation.saturating_add(1);
         let written = writer.end();
         let sequence = Arc::new(sequence);
         self.active =
@@ -123,7 +142,7 @@ impl Log {
     /// `PSTREAM_NO_SPACE` and `PSTREAM_SEQUENCE_TOO_LONG` if a next file is needed and cannot be made.
     /// After any other one, see [`Log::needs_recovery`].
     pub fn commit(&mut self, batches: &[Pending<'_>], level: Level) -> Result<Committed> {
-        plan::check(batches, self.options.max_payload()?, self.options.max_record_bytes()?)?;
+        plan::check(batches, self.options.limits()?)?;
         self.make_ready()?;
         let closed = self.closed();
         let Some(active) = self.active.as_mut() else { return Err(closed) };
@@ -133,7 +152,7 @@ impl Log {
         let Some(active) = self.active.as_mut() else { return Err(closed) };
         // Rule 13, below.
         let behind_written = level == Level::Durable && active.writer.unsynced && !steps.is_empty();
-        if let Err(error) = active.write(&*self.io, &steps, level, self.options.aligned) {
+        if let Err(error) = active.write(&self.io, &steps, level, &self.options) {
             self.state = State::Uncertain;
             return Err(error);
         }
@@ -195,6 +214,8 @@ impl Log {
     /// As [`Log::flush`], and `PSTREAM_IO` if the lock cannot be given up. Closed it is all the same.
     pub fn close(&mut self) -> Result<()> {
         let state = std::mem::replace(&mut self.state, State::Closed);
+        self.published = self.last_view();
+        self.lock = None;
         let Some(mut active) = self.active.take() else { return Ok(()) };
         let sealed = match state {
             State::Ready => active.writer.seal(&*self.io).map(|_| ()),
@@ -212,25 +233,35 @@ impl Log {
     /// already being made of a next one. What was committed is as good as it was.
     pub fn abandon(&mut self) {
         self.state = State::Closed;
+        self.lock = None;
         let Some(mut active) = self.active.take() else { return };
         self.syncs = self.syncs.saturating_add(active.writer.syncs);
         drop(active.preparing.take());
         active.sequence.abandon();
     }
 
-    /// What a reader needs to know; also while the log needs recovery.
+    /// What can be read: up to the durable end, or up to what is written, which a failed sync may take back. Also while the
+    /// log needs recovery, or could not be recovered: as of the last commit.
     ///
     /// # Errors
     ///
-    /// `PSTREAM_CLOSED` if it is closed, or if a recovery in place has failed.
-    pub fn snapshot(&self) -> Result<Snapshot> {
-        let Some(active) = &self.active else { return Err(self.closed()) };
-        Ok(Snapshot {
-            id: active.writer.id(),
-            files: Arc::clone(&active.files),
-            durable: active.writer.durable,
-            written: active.written,
-        })
+    /// `PSTREAM_CLOSED`.
+    pub fn snapshot(&self, level: Level) -> Result<Snapshot> {
+        Ok(self.view()?.at(level))
+    }
+
+    pub(super) fn view(&self) -> Result<View> {
+        if self.state == State::Closed {
+            return Err(self.closed());
+        }
+        self.last_view().ok_or_else(|| self.closed())
+    }
+
+    fn last_view(&self) -> Option<View> {
+        let Some(active) = &self.active else { return self.published.clone() };
+        let (id, files) = (active.writer.id(), Arc::clone(&active.files));
+        let (durable, written, generation) = (active.writer.durable, active.written, self.generation);
+        Some(View { id, files, durable, written, generation })
     }
 
     /// Syncs of its files that have succeeded since it was opened.
@@ -245,16 +276,16 @@ impl Log {
         self.state == State::Uncertain
     }
 
-    /// Everything in front of it is durable.
+    /// Everything in front of it is durable: as of the last commit, if the log could not be recovered, or is closed.
     #[must_use]
     pub fn durable(&self) -> Mark {
-        self.active.as_ref().map(|active| active.writer.durable).unwrap_or_default()
+        self.last_view().map(|view| view.durable).unwrap_or_default()
     }
 
     /// Seq of the record to be appended next.
     #[must_use]
     pub fn next_seq(&self) -> u64 {
-        self.active.as_ref().map_or(0, |active| active.written.seq)
+        self.last_view().map_or(0, |view| view.written.seq)
     }
 
     /// How it was opened.

@@ -15,7 +15,7 @@
 //!   `salvage` (going on behind damage)
 //! - `read`: the reader
 //! - `stats`: what it has done, and what it takes
-//! - `report`, `snapshot`: what an open has found; what a reader needs to know
+//! - `report`: what an open has found
 //!
 //! The protocol, and its fourteen rules that comments refer to by number, are in `docs/recovery.md`.
 
@@ -42,7 +42,6 @@ mod repair;
 mod report;
 mod roll;
 mod salvage;
-mod snapshot;
 mod stats;
 mod tail;
 mod torn;
@@ -57,7 +56,6 @@ pub use next_file::NextFile;
 pub use options::{Level, LogOptions, Mode};
 pub use plan::{Pending, PendingKind};
 pub use report::{Gap, Previous, Recovery, Torn};
-pub use snapshot::{FileView, Snapshot};
 pub use stats::{Footprint, Latency, Stats};
 pub use writer::Mark;
 

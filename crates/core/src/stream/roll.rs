@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::head::Head;
 use super::layout::{FILE_BATCH, Layout};
 use super::next_file::{self, NextFile, Preparing};
 use super::options::LogOptions;
@@ -63,8 +64,8 @@ impl Writer {
         }
     }
 
-    /// Goes on in `next`.
-    pub(super) fn roll(&mut self, next: SequenceFile) -> Result<()> {
+    /// Goes on in `next`; returns what that begins with.
+    pub(super) fn roll(&mut self, next: SequenceFile) -> Result<Head> {
         // Rule 4: a file in use proves all that came before it.
         if self.unsynced {
             self.sync()?;
@@ -75,7 +76,7 @@ impl Writer {
         self.syncs = self.syncs.saturating_add(full.syncs);
         // Nobody writes to it any more; who reads it reads it from the disk. A hint.
         drop(full.file.evict(&(0..full.file.shape().size())));
-        Ok(())
+        Ok(Head::written(start, stamp))
     }
 }
 

@@ -9,10 +9,12 @@ use super::head::{Head, is_merely_prepared};
 use super::image::Image;
 use super::layout::Layout;
 use super::options::{LEAST_BLOCKS_EVER, LogOptions, MOST_FILE_SIZE};
-use super::recover::{Around, Current, Recovered, examine, is_evicted, know, leftovers, open_sequence, resume, view};
+use super::read::Slot;
+use super::recover::{
+    Around, Current, Recovered, examine, is_evicted, know, leftovers, open_sequence, resume, slot, slots,
+};
 use super::report::{Gap, Previous, Recovery};
 use super::roll;
-use super::snapshot::FileView;
 use super::tail::Chain;
 use super::writer::{Mark, now_ms};
 use crate::error::{Error, ErrorKind, Result};
@@ -21,7 +23,7 @@ use crate::format::block_header::{BlockHeader, Crossing};
 use crate::format::file_batch::{FileBatch, Stamp};
 use crate::format::{Decoded, StreamId};
 use crate::io::Io;
-use crate::sequence::{FileSequence, Retrieve, SequenceFile};
+use crate::sequence::{FileSequence, LockShare, Retrieve, SequenceFile};
 
 /// What damaged files prove.
 #[derive(Clone, Copy, Debug)]
@@ -55,12 +57,18 @@ struct Found {
 }
 
 /// Opens a stream that is damaged as `why` says, which is the answer if nothing proves how to go on.
-pub(super) fn open(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions, why: Error) -> Result<Recovered> {
-    let sequence = open_sequence(io, directory, options)?;
+pub(super) fn open(
+    io: &Arc<dyn Io>,
+    directory: &Path,
+    options: &LogOptions,
+    lock: Option<&LockShare>,
+    why: Error,
+) -> Result<Recovered> {
+    let sequence = open_sequence(io, directory, options, lock)?;
     let mut files = sequence.retrieve_what_is_there()?;
-    let views: Vec<FileView> = files.left().map(view).collect();
+    let slots = slots(io, options, &files);
     let mut found = Found::default();
-    found.gaps.extend(missing(&views));
+    found.gaps.extend(missing(&slots));
     while let Some(file) = files.next_back() {
         let file = match file {
             Ok(file) => file,
@@ -80,9 +88,10 @@ pub(super) fn open(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions, why
             Ok(_) if !found.damaged => {
                 // The damage is further in front: the end of the stream is whole.
                 let Found { prepared, gaps, .. } = found;
+                let start_seq = head.start.seq;
                 let current = Current { file, head, certain };
-                let mut opened = resume(io, options, sequence, current, Around { files, views, prepared })?;
-                opened.report.gaps = gaps;
+                let mut opened = resume(io, options, sequence, current, Around { files, slots, prepared })?;
+                opened.report.gaps = further_in_front(gaps, why.path(), start_seq);
                 return Ok(opened);
             }
             Ok(_) => {}
@@ -92,19 +101,30 @@ pub(super) fn open(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions, why
             Err(error) => return Err(error),
         }
         found.proof = prove(&file, Some(&head))?.map(|proof| proof.with(found.proof));
-        return go_on(io, options, sequence, found, (files, views), why);
+        return go_on(io, options, sequence, found, (files, slots), why);
     }
-    go_on(io, options, sequence, found, (files, views), why)
+    go_on(io, options, sequence, found, (files, slots), why)
 }
 
 /// Files that are missing between others.
-fn missing(views: &[FileView]) -> Vec<Gap> {
-    let apart = |pair: &[FileView]| match pair {
-        [one, next] => next.index != one.index.wrapping_add(1),
+fn missing(slots: &[Arc<Slot>]) -> Vec<Gap> {
+    let apart = |pair: &[Arc<Slot>]| match pair {
+        [one, next] => next.index() != one.index().wrapping_add(1),
         _ => false,
     };
-    let gap = |_: &[FileView]| Gap { file: None, position: None, from_seq: None, to_seq: 0 };
-    views.windows(2).filter(|pair| apart(pair)).map(gap).collect()
+    let gap = |_: &[Arc<Slot>]| Gap { file: None, position: None, from_seq: None, to_seq: 0 };
+    slots.windows(2).filter(|pair| apart(pair)).map(gap).collect()
+}
+
+/// The gaps in front of a file that is whole and starts with this seq. `damaged` is what kept a strict open from it.
+fn further_in_front(mut gaps: Vec<Gap>, damaged: Option<&Path>, start_seq: u64) -> Vec<Gap> {
+    if gaps.is_empty() {
+        gaps.push(Gap { file: damaged.map(Path::to_owned), position: None, from_seq: None, to_seq: 0 });
+    }
+    for gap in &mut gaps {
+        gap.to_seq = start_seq;
+    }
+    gaps
 }
 
 impl Found {
@@ -190,7 +210,7 @@ fn go_on(
     options: &LogOptions,
     sequence: FileSequence,
     found: Found,
-    (mut files, mut views): (Retrieve, Vec<FileView>),
+    (mut files, mut slots): (Retrieve, Vec<Arc<Slot>>),
     why: Error,
 ) -> Result<Recovered> {
     let Found { mut prepared, proof, mut gaps, .. } = found;
@@ -208,13 +228,13 @@ fn go_on(
         seq: proof.end.seq,
         before: proof.last.1,
     };
-    views.truncate(views.len().saturating_sub(prepared.len()));
-    if views.last().is_none_or(|last| last.index != start.index) {
-        views.push(view((next.index(), next.path(), start.block_shift)));
+    slots.truncate(slots.len().saturating_sub(prepared.len()));
+    if slots.last().is_none_or(|last| last.index() != start.index) {
+        slots.push(slot(io, options, (next.index(), next.path(), start.block_shift)));
     }
     let stamp = Stamp { time_ms: proof.time_ms.max(now_ms(&**io)), epoch: proof.epoch.saturating_add(1) };
     let writer = roll::enter(next, start, stamp)?;
-    know(&mut views, &start);
+    know(&slots, Head::written(start, stamp));
     for gap in &mut gaps {
         gap.to_seq = start.seq;
         gap.from_seq = gap.from_seq.map(|from| from.min(start.seq));
@@ -232,5 +252,5 @@ fn go_on(
         postponed: false,
         leftovers: leftovers(&**io, &sequence, &prepared),
     };
-    Ok(Recovered { sequence, writer, prepared, files: views, report })
+    Ok(Recovered { sequence, writer, prepared, files: slots, report })
 }

@@ -31,6 +31,8 @@ mod next_file;
 mod oracle;
 mod program;
 mod reader;
+mod reading;
+mod reading_far;
 mod rules;
 mod salvage;
 mod space;

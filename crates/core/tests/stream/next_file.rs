@@ -134,7 +134,7 @@ fn what_nobody_makes_the_commit_makes() {
     let names = crate::reader::names(&disk);
     job.run();
     assert_eq!(crate::reader::names(&disk), names);
-    let (footprint, files) = (log.footprint().unwrap(), log.snapshot().unwrap().files().len() as u64);
+    let (footprint, files) = (log.footprint().unwrap(), log.snapshot(Level::Durable).unwrap().files().len() as u64);
     assert_eq!((footprint.files, footprint.on_disk), (files, files * 32768));
     rest(&disk);
     assert_eq!(open(&disk).1.next_seq, 7);

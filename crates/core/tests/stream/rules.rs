@@ -130,7 +130,7 @@ fn rule_02_holds_for_the_file_batch() {
     let (mut log, _) = open(&disk);
     commit_each(&mut log, 0..6, 3000);
     log.prepare_next().unwrap();
-    let next = log.snapshot().unwrap().files().len() as u16 + 1;
+    let next = log.snapshot(Level::Durable).unwrap().files().len() as u16 + 1;
     disk.inject(
         Fault::new(Effect::FAIL_SYNC)
             .kind(CallKind::SyncData)

@@ -92,7 +92,7 @@ fn no_space_for_the_copy_of_a_torn_tail() {
         let before = disk.cached_bytes(path(1), 0..u64::MAX).unwrap();
         let (mut log, recovery) = open_with(&disk.io(), &options).unwrap();
         assert!(recovery.postponed, "{kind:?}");
-        assert_eq!((recovery.next_seq, log.snapshot().unwrap().durable().seq), (3, 3));
+        assert_eq!((recovery.next_seq, log.snapshot(Level::Durable).unwrap().next_seq()), (3, 3));
         if kind.is_none() {
             assert_eq!(recovery.torn.unwrap().saved_as, None);
             for _ in 0..3 {
@@ -116,7 +116,7 @@ fn the_newest_copies_are_kept() {
     for number in 0..20 {
         let (mut log, _) = open(&disk);
         write(&mut log, &[record(number, 4000)]);
-        log.snapshot().unwrap();
+        log.snapshot(Level::Durable).unwrap();
         let position = log.durable().position;
         drop(log);
         rest(&disk);

@@ -1,23 +1,13 @@
 // Opening and closing: one writer at a time, everything settles, and nothing keeps a process alive but what is pending.
 
-import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { ClosedError, LockedError, PersistentStream } from 'pstream'
 import { expect, test } from 'vitest'
+import { run } from './support/children.js'
 import { failure } from './support/errors.js'
 import { openDescriptors } from './support/files.js'
 import { folder } from './support/folder.js'
 import { commitThreads, stream } from './support/streams.js'
-
-const entry = JSON.stringify(import.meta.resolve('pstream'))
-
-function run(script: string, ...args: string[]) {
-  const source = `import { PersistentStream } from ${entry}\nconst root = process.argv[1]\n${script}`
-  return spawnSync(process.execPath, ['--expose-gc', '--input-type=module', '-e', source, ...args], {
-    encoding: 'utf8',
-    timeout: 20_000,
-  })
-}
 
 test('one writer at a time', async () => {
   const root = folder()

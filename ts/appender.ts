@@ -1,10 +1,11 @@
 /** The path of an append on the JavaScript thread, from the record to the promise. */
 
+import { performance } from 'node:perf_hooks'
 import { Arena, MOST_PREFIX, prefixLength } from './arenas.js'
 import type { Item } from './encoding.js'
 import { BackpressureError, CapacityError, ClosedError } from './errors.js'
 import { errorOf, isFailure } from './failure.js'
-import { hold, release, rest } from './keep-alive.js'
+import { exitDeadline, type Holder, hold, hookExit, release, rest } from './keep-alive.js'
 import type { Failure, NativeStream } from './native.js'
 import { costOf, lengthOf, type Outcome, Run } from './run.js'
 import type { Durability } from './stream-options.js'
@@ -12,13 +13,15 @@ import type { Durability } from './stream-options.js'
 /** Up to this length a text is taken to be as long as it can be, rather than measured. */
 const SHORT_TEXT = 4096
 const SETTLED = Promise.resolve()
+const UNSETTLED: Failure = { code: 'PSTREAM_IO', message: 'internal error: the stream did not settle' }
 
 /** What has been appended, of a stream that is open. @internal */
-export class Appender {
+export class Appender implements Holder {
   readonly #native: NativeStream
   readonly #maxPending: number
   readonly #maxRecord: number
   readonly #directory: string
+  readonly #flushOnExit: boolean
   #arena: Arena | undefined
   /** What is not submitted yet. A microtask that will do it is under way. */
   #run: Run | undefined
@@ -42,12 +45,17 @@ export class Appender {
   bytes = 0
   commits = 0
 
-  constructor(native: NativeStream, options: { maxPending: number; maxRecord: number; seq: number; at: string }) {
+  constructor(
+    native: NativeStream,
+    options: { maxPending: number; maxRecord: number; seq: number; at: string; flushOnExit: boolean },
+  ) {
     this.#native = native
     this.#maxPending = options.maxPending
     this.#maxRecord = options.maxRecord
     this.#settledSeq = options.seq
     this.#directory = options.at
+    this.#flushOnExit = options.flushOnExit
+    if (options.flushOnExit) hookExit()
   }
 
   get nextSeq(): number {
@@ -98,18 +106,71 @@ export class Appender {
     this.#submit()
     const run = this.#begin(new Run(arena, durability, true))
     for (const item of items) this.#count(run, arena.put(item))
-    return run.outcomeOf(0)
+    // Once all of them are there: a worker that is terminated leaves all of them, or none.
+    arena.mark()
+    const outcome = run.outcomeOf(0)
+    if (exitDeadline !== undefined) this.flushAtExit()?.(exitDeadline)
+    return outcome
+  }
+
+  /** Takes a record, waiting for room, and returns what became of it and of everything before. */
+  appendSync(item: Item, durability: Durability): Outcome {
+    const length = lengthOf(item)
+    this.#checkRecord(length)
+    if (!this.#hasRoom(costOf(length))) this.#settleAll()
+    const run = this.#put(item, length, durability)
+    return this.#outcomeNow(run, run.records - 1)
   }
 
   /** Everything taken so far is durable when it settles. */
   flush(): Promise<Outcome> {
+    const run = this.#flushRun()
+    return run instanceof Run ? run.outcomeOf(0) : Promise.resolve(run)
+  }
+
+  flushSync(): Outcome {
+    const run = this.#flushRun()
+    return run instanceof Run ? this.#outcomeNow(run, 0) : run
+  }
+
+  #flushRun(): Run | Failure {
     this.#submit()
     const ticket = this.#native.flush()
-    if (isFailure(ticket)) return Promise.resolve(ticket)
+    if (isFailure(ticket)) return ticket
     const run = new Run(undefined, 'durable', false)
     this.#queue.push(run)
     hold(this)
-    return run.outcomeOf(0)
+    return run
+  }
+
+  #outcomeNow(run: Run, offset: number): Outcome {
+    let outcome: Outcome = UNSETTLED
+    run.tell(offset, (told) => {
+      outcome = told
+    })
+    this.#settleAll()
+    return outcome
+  }
+
+  /** Waits, on this thread, until everything that was taken has settled. */
+  #settleAll(): void {
+    this.#submit()
+    this.#native.wait(this.#lastTicket, -1)
+    this.settle()
+  }
+
+  get #lastTicket(): number {
+    return this.#ticket + this.#queue.length - this.#head - 1
+  }
+
+  flushAtExit(): ((deadline: number) => void) | undefined {
+    if (!this.#flushOnExit) return undefined
+    this.#submit()
+    return (deadline) => {
+      const left = Math.max(0, deadline - performance.now())
+      if (this.#native.wait(this.#lastTicket, left) !== true) this.#native.giveUp()
+      this.settle()
+    }
   }
 
   /** Why records that nobody waited for were lost, once. */
@@ -126,21 +187,36 @@ export class Appender {
 
   /** Everything has settled when it resolves: to why the stream could not be closed as it should. */
   async close(): Promise<Failure | undefined> {
+    this.#beginToClose()
+    const failure = (await this.#native.close()) ?? undefined
+    this.#endClosing(failure)
+    return failure
+  }
+
+  /** The same on this thread. Waits for a close that is under way, and for nothing if there was one. */
+  closeSync(): Failure | undefined {
+    this.#beginToClose()
+    const failure = this.#native.closeSync() ?? undefined
+    this.#endClosing(failure)
+    return failure
+  }
+
+  #beginToClose(): void {
     this.#closed = true
     this.#submit()
     for (const { reject } of this.#readyWaiting.splice(0)) {
       reject(new ClosedError('stream is closed', { path: this.#directory }))
     }
-    const failure = (await this.#native.close()) ?? undefined
+  }
+
+  #endClosing(failure: Failure | undefined): void {
     this.settle()
-    // Only if the thread has died: nobody else would tell them.
-    const died: Failure = failure ?? { code: 'PSTREAM_IO', message: 'internal error: the stream did not settle' }
-    while (this.#head < this.#queue.length) this.#next(died, 0)
+    // Nobody else would tell them. It does not happen.
+    while (this.#head < this.#queue.length) this.#next(failure ?? UNSETTLED, 0)
     this.#arena?.release()
     this.#arena = undefined
     release(this)
     rest()
-    return failure
   }
 
   /** Fetches what has settled. */
@@ -194,7 +270,7 @@ export class Appender {
     else if (arena.isLarge) {
       arena.release()
       this.#arena = undefined
-    } else arena.at = 0
+    } else arena.reset()
   }
 
   /** The length of a record at most, which is known to be allowed. */
@@ -233,11 +309,15 @@ export class Appender {
       run = this.#begin(new Run(arena, durability, false))
     }
     this.#count(run, arena.put(item))
+    arena.mark()
+    // Of another listener: no microtask comes any more.
+    if (exitDeadline !== undefined) this.flushAtExit()?.(exitDeadline)
     return run
   }
 
   #begin(run: Run): Run {
     this.#run = run
+    run.arena?.begin(run.together, run.written)
     hold(this)
     if (!this.#scheduled) {
       this.#scheduled = true

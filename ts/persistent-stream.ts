@@ -19,27 +19,12 @@ import { type NativeStream, native, type StreamInfo } from './native.js'
 import type { Outcome } from './run.js'
 import { type Durability, durability, maxPending, rawOptions, type StreamOptions } from './stream-options.js'
 import { type RecoveryReport, recoveryReport } from './stream-report.js'
+import type { StreamStats } from './stream-stats.js'
 
 /** How one append is done. */
 export interface AppendOptions extends AbortOptions {
   /** When it resolves; by default as the stream was opened: see {@link StreamOptions.durability}. */
   durability?: 'durable' | 'written'
-}
-
-/** What a stream has done since it was opened, and what it is at. */
-export interface StreamStats {
-  /** Records that were acknowledged. */
-  appends: number
-  /** Their bytes. */
-  bytes: number
-  /** Commits that have succeeded: writes and syncs of what waited together. */
-  commits: number
-  /** What counts against `maxPendingBytes`: the bytes of the records that wait, but 32 at least for each. */
-  pendingBytes: number
-  /** Records that wait to be committed. */
-  pendingAppends: number
-  /** Files of the stream that are in use. */
-  files: number
 }
 
 const KEY = Symbol('pstream')
@@ -141,7 +126,8 @@ export class PersistentStream<Out = OwnBytes, In = Out extends Uint8Array ? Byte
     const { stream, own } = newStream()
     const info = await whenUnlocked(timeout, () => stream.open(folder, name, raw), signal)
     const { directory: at, maxRecordBytes: maxRecord, nextSeq: seq } = info
-    const appender = new Appender(stream, { maxPending: pending, maxRecord, seq, at })
+    const { flushOnExit } = raw
+    const appender = new Appender(stream, { maxPending: pending, maxRecord, seq, at, flushOnExit })
     own(appender)
     const opened = new PersistentStream<unknown, unknown>(KEY, { native: stream, appender, info, name, ...common })
     if (signal?.aborted) {
@@ -149,6 +135,27 @@ export class PersistentStream<Out = OwnBytes, In = Out extends Uint8Array ? Byte
       throw signal.reason
     }
     return opened
+  }
+
+  /**
+   * Removes the stream and all that belongs to it: its files, the copies of torn tails, cursors. What a repair has put aside
+   * stays, and so does whatever else is in the folder. After a crash in the midst of it the stream opens without the records
+   * that are gone, as if they had been trimmed; another call removes the rest.
+   *
+   * Rejects with `PSTREAM_NOT_FOUND` if there is no such stream; `PSTREAM_LOCKED` if it is open, after
+   * 50 ms; `PSTREAM_INVALID_FILE` for a sequence of files that are no stream's; `PSTREAM_INVALID_INPUT`; the sequence errors
+   * of {@link FileSequence.open}; `PSTREAM_SYNC_FAILED` and `PSTREAM_IO`: call it again.
+   *
+   * @example
+   * ```ts
+   * await PersistentStream.destroy('./data', { name: 'events' })
+   * ```
+   */
+  static async destroy(directory: Path, options: { name?: string } = {}): Promise<void> {
+    const folder = path('directory', directory)
+    const given: Partial<typeof options> = optionsObject('options', options)
+    const name = given.name === undefined ? 'stream' : componentName('options.name', given.name)
+    await whenUnlocked(lockTimeout(undefined), () => native().destroyStream(folder, name))
   }
 
   /** The first seq that can be read. */
@@ -238,11 +245,54 @@ export class PersistentStream<Out = OwnBytes, In = Out extends Uint8Array ? Byte
     await abortable(this.#appender.ready(), signal)
   }
 
-  /** What the stream has done since it was opened, and what it is at. */
+  /**
+   * Appends one record and returns its seq, once it is durable, or written if the stream was opened with that. For exit and
+   * crash handlers: it blocks the thread for as long as a commit takes, and without limit if the disk hangs. Waits for room
+   * instead of throwing `PSTREAM_BACKPRESSURE`. Appends before it are settled too; their promises tell so when they can.
+   *
+   * Throws the other errors with which {@link PersistentStream.append} rejects.
+   *
+   * @example
+   * ```ts
+   * process.on('uncaughtExceptionMonitor', (error) => stream.appendSync(String(error.stack)))
+   * ```
+   */
+  appendSync(data: In): number {
+    const item = this.#encode('data', data)
+    this.#appender.checkOpen()
+    return unwrap(this.#appender.appendSync(item, this.#durability))
+  }
+
+  /** As {@link PersistentStream.flush}, with the thread blocked until it is done: for exit and crash handlers. */
+  flushSync(): void {
+    this.#appender.checkOpen()
+    const outcome = this.#appender.flushSync()
+    unwrap<Outcome>(this.#appender.takeLost() ?? outcome)
+  }
+
+  /**
+   * As {@link PersistentStream.close}, with the thread blocked until it is done: for exit and crash handlers. If a close is
+   * under way it waits for that, whose promise tells of errors; of a closed stream it does nothing.
+   */
+  closeSync(): void {
+    const failure = this.#appender.closeSync()
+    if (this.#closing !== undefined) return
+    this.#closing = Promise.resolve()
+    this.#closedProperly = failure === undefined
+    const lost = this.#appender.takeLost() ?? failure
+    if (lost !== undefined) raise(lost)
+  }
+
+  /**
+   * What the stream has done since it was opened, and what it takes, as of its last commit. Of a closed stream what it was
+   * in the end.
+   */
   stats(): StreamStats {
     const { records, bytes, commits, pendingBytes, pendingRecords } = this.#appender
-    const files = unwrap(this.#native.files())
-    return { appends: records, bytes, commits, pendingBytes, pendingAppends: pendingRecords, files }
+    const { syncs, files, bytesOnDisk, bytesUsed, p50, p99, max } = unwrap(this.#native.stats())
+    const pending = { pendingBytes, pendingAppends: pendingRecords }
+    const commitLatency = { p50, p99, max }
+    return { appends: records, bytes, commits, syncs, ...pending, files, bytesOnDisk, bytesUsed, commitLatency }
   }
 
   /**

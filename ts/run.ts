@@ -55,10 +55,13 @@ export class Run {
 
   /** What becomes of the record at this place. */
   outcomeOf(offset: number): Promise<Outcome> {
-    return new Promise((resolve) => {
-      this.#waiting.push(resolve)
-      this.#offsets.push(offset)
-    })
+    return new Promise((resolve) => this.tell(offset, resolve))
+  }
+
+  /** The same, told at once. */
+  tell(offset: number, told: (outcome: Outcome) => void): void {
+    this.#waiting.push(told)
+    this.#offsets.push(offset)
   }
 
   /** Tells whoever waits; `seq` is that of the first record. */

@@ -46,6 +46,13 @@ export interface StreamOptions extends BlockFileOptions {
    */
   maxPendingBytes?: Size
   /**
+   * At the end of the process (by itself, by `process.exit()`, by an exception that nobody has caught) and of a worker (also
+   * when it is terminated): commit what was appended and has not been acknowledged, for at most two seconds in all. With
+   * false, only what had been handed to the commit thread may still be committed, which happens at the end of each turn.
+   * A signal that ends the process runs no hook: see the guide in the README. Default true.
+   */
+  flushOnExit?: boolean
+  /**
    * At damage to what was durable: reject with `PSTREAM_CORRUPT` (`'strict'`), or go on behind it, with the damage left as
    * it is and reported in `recovery.gaps` (`'salvage'`). Default `'strict'`.
    */
@@ -60,7 +67,7 @@ const MOST_MS = 2 ** 31 - 1
 /** @internal */
 export function rawOptions(options: Partial<StreamOptions>): RawStreamOptions {
   const { create, fileSize, blockSize, syncIntervalMs, commitDelayMs, commitAlignment, recovery } = options
-  const { cache, sync, mode } = options
+  const { cache, sync, mode, flushOnExit } = options
   return {
     create: create === undefined ? true : flag('options.create', create),
     fileSize: size('options.fileSize', fileSize, 2 ** 20, 64 << 20),
@@ -70,6 +77,7 @@ export function rawOptions(options: Partial<StreamOptions>): RawStreamOptions {
     // The other options of files are not for a stream.
     file: fileOptions({ cache, sync, mode } as Parameters<typeof fileOptions>[0]),
     commitDelayMs: commitDelayMs === undefined ? 0 : integer('options.commitDelayMs', commitDelayMs, 0, 60_000),
+    flushOnExit: flushOnExit === undefined ? true : flag('options.flushOnExit', flushOnExit),
     syncIntervalMs: syncIntervalMs === undefined ? 1000 : integer('options.syncIntervalMs', syncIntervalMs, 1, MOST_MS),
   }
 }

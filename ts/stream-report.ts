@@ -26,7 +26,7 @@ export interface RecoveryReport {
   readonly records: { readonly oldestSeq: number; readonly nextSeq: number }
   /**
    * The tail that was cut off behind the last whole record, because a crash had left it half written; never acknowledged.
-   * `bytes` is its length; a copy lies in `savedAs`, unless there was no space for one yet.
+   * `file` is the name of the file that it began in, `bytes` its length; a copy lies in `savedAs`, unless there was no space for one yet.
    */
   readonly torn?: {
     readonly file: string
@@ -37,6 +37,11 @@ export interface RecoveryReport {
   }
   /** With `recovery: 'salvage'`: the damage that was gone past. */
   readonly gaps: readonly Gap[]
+  /**
+   * What the writer before has left and nobody misses, by names within the folder: files that were made ahead of time, which
+   * are used when it is their turn, and a half-made one, which is removed when the next file is made.
+   */
+  readonly leftovers: readonly string[]
   /** How long it took, in milliseconds, without waiting for the lock. */
   readonly elapsedMs: number
 }
@@ -56,8 +61,9 @@ export function recoveryReport(info: StreamInfo): RecoveryReport {
     previous: info.previous as RecoveryReport['previous'],
     // Of a stream whose first file is damaged, what is behind the damage is the first that can be read.
     records: { oldestSeq: info.oldestSeq ?? gaps[0]?.toSeq ?? nextSeq, nextSeq },
-    ...present({ torn: torn && { ...torn, ...present({ savedAs: torn.savedAs }) } }),
+    ...present({ torn: torn && { ...torn, file: basename(torn.file), ...present({ savedAs: torn.savedAs }) } }),
     gaps,
+    leftovers: info.leftovers,
     elapsedMs: info.elapsedMs,
   }
 }

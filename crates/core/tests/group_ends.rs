@@ -101,15 +101,21 @@ fn a_panic_of_the_listener_settles_everything() {
 #[test]
 fn a_wait_ends_when_its_ticket_has_settled_or_its_time_is_up() {
     let (sender, settled) = channel();
-    let commit_delay = Duration::from_millis(400);
+    // It waits for no timer then.
+    let commit_delay = Duration::from_secs(3600);
     let options = GroupOptions { commit_delay, ..GroupOptions::default() };
     let group = Group::start(log(), options, Box::new(move |settled: Settled| drop(sender.send(settled)))).unwrap();
     let ticket = group.append(append(10)).unwrap();
-    assert!(!group.wait(ticket, Some(Instant::now() + Duration::from_millis(20))));
-    assert!(group.wait(ticket, None));
+    assert!(group.wait(ticket, Some(Instant::now() + LONG)));
     // The listener was told before.
     assert!(matches!(settled.try_recv(), Ok(Settled::Committed { .. })));
     assert!(group.wait(ticket, Some(Instant::now())));
+    let slow = slow();
+    let ticket = slow.group.append(append(10)).unwrap();
+    slow.begun.recv_timeout(LONG).unwrap();
+    assert!(!slow.group.wait(ticket, Some(Instant::now() + Duration::from_millis(20))));
+    drop(slow.go);
+    assert!(slow.group.wait(ticket, None));
 }
 
 /// A stream on a disk whose synced writes hang when they are told to.

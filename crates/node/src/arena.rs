@@ -14,7 +14,8 @@ use std::thread::{self, ThreadId};
 
 use napi::bindgen_prelude::{FromNapiValue, TypeName, ValidateNapiValue};
 use napi::{Error, Result, Status, ValueType, sys};
-use pstream_core::stream::Payload;
+use pstream_core::format::batch::Records;
+use pstream_core::stream::{Append, Level, Payload, PendingKind};
 
 /// Where the buffers on lease begin, in all environments of the process. A few entries: one for each job under way.
 static LENT: Mutex<Vec<usize>> = Mutex::new(Vec::new());
@@ -99,7 +100,16 @@ impl Drop for Lease {
     }
 }
 
-/// A buffer that JavaScript fills from its start, and of which it lends one range after the other. JavaScript writes
+/// What an arena begins with: where the records begin and end that are written and not submitted yet, and how they are to
+/// be committed, as three numbers of 32 bits. JavaScript writes the end last, behind the bytes, so that whatever moment
+/// its thread is stopped at, everything in front of the end is whole; 0: there are none. See `ts/arenas.ts`.
+const HEADER: usize = 16;
+/// All or none survive.
+const TOGETHER: u32 = 1;
+/// Good when they survive the process.
+const WRITTEN: u32 = 2;
+
+/// A buffer that JavaScript fills behind the header, and of which it lends one range after the other. JavaScript writes
 /// behind what is lent, never inside it, and starts over when nothing is: its side of the bargain is kept in
 /// `ts/appender.ts`, and as far as the ranges go it is checked here.
 #[derive(Debug)]
@@ -114,7 +124,7 @@ pub struct Arena {
 
 impl Arena {
     pub(crate) fn new(lease: Lease) -> Self {
-        Self { lease: Some(lease), loans: Arc::new(()), upto: 0 }
+        Self { lease: Some(lease), loans: Arc::new(()), upto: HEADER }
     }
 
     /// Whether nothing is on loan. Whatever was done with the ranges has happened before.
@@ -126,8 +136,9 @@ impl Arena {
     /// Lends `len` bytes from `begin` on; `None` if they are not within the buffer, or may be on loan already.
     pub(crate) fn lend(&mut self, begin: usize, len: usize) -> Option<Loan> {
         if self.is_idle() {
-            self.upto = 0;
+            self.upto = HEADER;
         }
+        self.set_header(1, 0);
         let lease = self.lease.as_ref()?;
         let end = begin.checked_add(len)?;
         if begin < self.upto || end > lease.len {
@@ -137,6 +148,39 @@ impl Arena {
         // SAFETY: `begin` is at most `lease.len`, so that the result is within the buffer or one past its end.
         let begin = unsafe { lease.begin.add(begin) };
         Some(Loan { begin, len, _held: Arc::clone(&self.loans) })
+    }
+
+    /// Records that were written and never submitted: the environment has come to its end before that.
+    pub(crate) fn take_unsubmitted(&mut self) -> Option<Append> {
+        let [begin, end, flags] = [0, 1, 2].map(|at| self.header(at));
+        let (begin, end) = (usize::try_from(begin).ok()?, usize::try_from(end).ok()?);
+        let loan = self.lend(begin, end.checked_sub(begin).filter(|len| *len > 0)?)?;
+        let records = Records::of(loan.bytes());
+        let count = records.map(|record| record.map(|_| 1_u32)).sum::<Option<u32>>()?;
+        let kind = if flags & TOGETHER == 0 { PendingKind::Records } else { PendingKind::Together };
+        let level = if flags & WRITTEN == 0 { Level::Durable } else { Level::Written };
+        Some(Append { kind, payload: Box::new(loan), count, level })
+    }
+
+    fn header(&mut self, at: usize) -> u32 {
+        let word = self.header_word(at).and_then(|word| word.first_chunk().copied());
+        word.map_or(0, u32::from_le_bytes)
+    }
+
+    fn set_header(&mut self, at: usize, value: u32) {
+        if let Some(word) = self.header_word(at) {
+            word.copy_from_slice(&value.to_le_bytes());
+        }
+    }
+
+    /// The header is never lent, and JavaScript does not run meanwhile: this is its thread.
+    fn header_word(&mut self, at: usize) -> Option<&mut [u8]> {
+        let begin = at.checked_mul(4)?;
+        let lease = self.lease.as_mut().filter(|lease| lease.len >= HEADER)?;
+        // SAFETY: the first `HEADER` bytes are within the buffer, which the lease keeps alive, and no range on loan holds
+        // any of them: `lend` begins behind them. This is the thread of JavaScript, which writes to nothing meanwhile.
+        let header = unsafe { std::slice::from_raw_parts_mut(lease.begin.as_ptr(), HEADER) };
+        header.get_mut(begin..begin.checked_add(4)?)
     }
 }
 

@@ -5,22 +5,26 @@
 //! finalizer, or by the environment's cleanup hook, so that it never outlives its environment; and before the arenas are
 //! given up, so that it never reads memory that is gone.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use napi::Status;
 use napi::bindgen_prelude::{AsyncTask, Env};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 use pstream_core::io::Io;
-use pstream_core::stream::{Append, Group, Level, Listener, Log, PendingKind, Refused, Settled, make_folder};
+use pstream_core::stream::{
+    Append, Group, Level, Listener, Log, LogOptions, PendingKind, Refused, Settled, destroy, make_folder,
+};
 use pstream_core::{Error, ErrorKind, OsIo, Result, sequence};
 
 use crate::arena::{Arena, Lease};
-use crate::error::{Failure, internal, number};
-use crate::stream_data::{RawStreamOptions, StreamInfo};
+use crate::error::{Failure, count, internal, number};
+use crate::stream_data::{RawStats, RawStreamOptions, StreamInfo};
 use crate::task::{Job, Outcome, guarded, job};
 
 /// What became of hand-overs.
@@ -40,6 +44,8 @@ type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
 /// What the commit thread and the thread pool share with the JavaScript thread.
 struct Engine {
     group: OnceLock<Group>,
+    /// Whether what was not even submitted is committed when the environment ends.
+    flush_on_exit: AtomicBool,
     /// So that whoever closes second waits for the first.
     closing: Mutex<()>,
     inbox: Arc<Inbox>,
@@ -96,6 +102,7 @@ impl Engine {
         let elapsed = begin.elapsed();
         let resolved = OsIo.canonicalize(directory).map_err(|error| Error::io("realpath", directory, error))?;
         let group = Group::start(log, options.group(), Box::new(Teller(Arc::clone(&self.inbox))))?;
+        self.flush_on_exit.store(options.flush_on_exit, Ordering::Relaxed);
         self.group.set(group).map_err(|_| internal("the stream is open already"))?;
         Ok(StreamInfo {
             directory: resolved.to_string_lossy().into_owned(),
@@ -116,6 +123,19 @@ impl Engine {
                 let message = format!("there is no stream '{name}' in '{}'", directory.display());
                 Err(Error::new(ErrorKind::NotFound, message).at_path(directory))
             }
+        }
+    }
+
+    /// Submits what JavaScript has written and had no time to submit: there is no event in a worker that is terminated.
+    fn hand_over_rest(&self, arenas: &Arenas) {
+        if !self.flush_on_exit.load(Ordering::Relaxed) {
+            return;
+        }
+        let Ok(group) = self.group() else { return };
+        let mut arenas = arenas.lock().unwrap_or_else(PoisonError::into_inner);
+        for append in arenas.iter_mut().flatten().filter_map(Arena::take_unsubmitted) {
+            // A stream that is being closed takes nothing more.
+            drop(group.append(append));
         }
     }
 
@@ -141,6 +161,39 @@ impl fmt::Debug for NativeStream {
     }
 }
 
+/// The streams of an environment, by its address. All of them belong to the thread that they are on.
+type Streams = Vec<(usize, Weak<Engine>, Weak<Arenas>)>;
+
+thread_local! {
+    static STREAMS: RefCell<Streams> = const { RefCell::new(Vec::new()) };
+}
+
+/// How long an environment that ends waits for what its streams have not committed, all of them together.
+const EXIT: Duration = Duration::from_secs(2);
+
+/// Ends all streams of an environment that ends, the first time that it is called for one: whatever the number of
+/// streams, they have one deadline.
+fn end_all(env: usize) {
+    let streams = STREAMS.with_borrow_mut(|all| {
+        let (ours, others) = std::mem::take(all).into_iter().partition(|(other, ..)| *other == env);
+        *all = others;
+        let ours: Streams = ours;
+        ours
+    });
+    let alive = |(_, engine, arenas): (usize, Weak<Engine>, Weak<Arenas>)| Some((engine.upgrade()?, arenas.upgrade()?));
+    let streams: Vec<_> = streams.into_iter().filter_map(alive).collect();
+    let Some(deadline) = Instant::now().checked_add(EXIT) else { return };
+    for (engine, arenas) in &streams {
+        drop(guarded(|| {
+            engine.hand_over_rest(arenas);
+            engine.group().map(|group| group.close_by(deadline))
+        }));
+    }
+    for (engine, arenas) in &streams {
+        end(engine, arenas);
+    }
+}
+
 /// Ends the thread; then nobody reads the arenas any more.
 fn end(engine: &Engine, arenas: &Arenas) {
     // Whoever wants to know of errors has called `close`.
@@ -160,15 +213,16 @@ impl NativeStream {
     #[napi(constructor, ts_args_type = "wake: () => void")]
     pub fn new(env: Env, wake: Wake) -> napi::Result<Self> {
         let inbox = Arc::new(Inbox { settled: Mutex::default(), wake });
-        let engine = Arc::new(Engine { group: OnceLock::new(), closing: Mutex::default(), inbox });
+        let (group, flush_on_exit, closing) = (OnceLock::new(), AtomicBool::new(false), Mutex::default());
+        let engine = Arc::new(Engine { group, flush_on_exit, closing, inbox });
         let arenas = Arc::new(Arenas::default());
         // Hooks run in reverse order: this one before that of the threadsafe function, which was made earlier.
-        let held: (Weak<Engine>, Weak<Arenas>) = (Arc::downgrade(&engine), Arc::downgrade(&arenas));
-        env.add_env_cleanup_hook(held, |(engine, arenas)| {
-            if let (Some(engine), Some(arenas)) = (engine.upgrade(), arenas.upgrade()) {
-                end(&engine, &arenas);
-            }
-        })?;
+        let address = env.raw().addr();
+        STREAMS.with_borrow_mut(|all| {
+            all.retain(|(_, engine, _)| engine.strong_count() > 0);
+            all.push((address, Arc::downgrade(&engine), Arc::downgrade(&arenas)));
+        });
+        env.add_env_cleanup_hook(address, end_all)?;
         Ok(Self { engine, arenas })
     }
 
@@ -239,6 +293,25 @@ impl NativeStream {
         guarded(|| self.engine.group()?.flush().map(number))
     }
 
+    /// Waits until it is known what became of the ticket, for at most so many milliseconds; negative: as long as it takes.
+    /// Says whether it is.
+    #[napi(ts_return_type = "boolean | Failure")]
+    pub fn wait(&self, ticket: i64, timeout_ms: f64) -> Outcome<bool> {
+        guarded(|| {
+            let timeout = Duration::try_from_secs_f64(timeout_ms / 1000.0).ok();
+            let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+            Ok(self.engine.group()?.wait(count(ticket), deadline))
+        })
+    }
+
+    /// Gives up what waits: no time is left for it. At most the commit under way is waited for when the stream is closed.
+    #[napi]
+    pub fn give_up(&self) {
+        if let Ok(group) = self.engine.group() {
+            group.close_by(Instant::now());
+        }
+    }
+
     /// What has settled since the last call, in order.
     #[napi]
     pub fn take_settled(&self) -> Vec<RawSettled> {
@@ -251,11 +324,10 @@ impl NativeStream {
         guarded(|| Ok(number(self.engine.group()?.durable().seq)))
     }
 
-    /// Number of files in use.
-    #[napi(ts_return_type = "number | Failure")]
-    pub fn files(&self) -> Outcome<u32> {
-        let files = || Ok(self.engine.group()?.file_count());
-        guarded(|| files().map(|files| u32::try_from(files).unwrap_or(u32::MAX)))
+    /// What it has done and what it takes; also when it is closed.
+    #[napi(ts_return_type = "RawStats | Failure")]
+    pub fn stats(&self) -> Outcome<RawStats> {
+        guarded(|| Ok(self.engine.group()?.stats().into()))
     }
 
     /// Commits what waits, and closes the stream. Everything has settled when it resolves.
@@ -265,9 +337,29 @@ impl NativeStream {
         job(move || engine.close())
     }
 
+    /// The same, on this thread; waits for a close that is under way.
+    #[napi(ts_return_type = "Failure | undefined")]
+    pub fn close_sync(&self) -> Option<Failure> {
+        match guarded(|| self.engine.close()) {
+            Outcome::A(()) => None,
+            Outcome::B(failure) => Some(failure),
+        }
+    }
+
     fn arenas(&self) -> MutexGuard<'_, Vec<Option<Arena>>> {
         self.arenas.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Removes a stream, without waiting for a lock that is held.
+#[napi(ts_return_type = "Promise<Failure | undefined>")]
+pub fn destroy_stream(directory: String, name: String) -> AsyncTask<Job<()>> {
+    job(move || {
+        let mut options = LogOptions::new(name);
+        options.sequence.lock_timeout = Duration::ZERO;
+        let io: Arc<dyn Io> = Arc::new(OsIo);
+        destroy(&io, Path::new(&directory), &options)
+    })
 }
 
 fn index(value: u32) -> usize {

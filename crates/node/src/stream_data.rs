@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use napi_derive::napi;
-use pstream_core::stream::{Gap, GroupOptions, LogOptions, Mode, Previous, Recovery, Torn};
+use pstream_core::stream::{Gap, GroupOptions, LogOptions, Mode, Previous, Recovery, Stats, Torn};
 use pstream_core::{LockMode, SequenceOptions};
 
 use crate::error::{count, number};
@@ -30,6 +30,8 @@ pub struct RawStreamOptions {
     pub commit_delay_ms: i64,
     /// `syncIntervalMs`.
     pub sync_interval_ms: i64,
+    /// `flushOnExit`.
+    pub flush_on_exit: bool,
 }
 
 impl RawStreamOptions {
@@ -107,6 +109,8 @@ pub struct StreamInfo {
     pub torn: Option<RawTorn>,
     /// What was gone past.
     pub gaps: Vec<RawGap>,
+    /// Files that are of no use any more, or not yet.
+    pub leftovers: Vec<String>,
     /// How long all that took.
     pub elapsed_ms: f64,
 }
@@ -126,7 +130,47 @@ impl From<Recovery> for StreamInfo {
             next_seq: number(recovery.next_seq),
             torn: recovery.torn.map(RawTorn::from),
             gaps: recovery.gaps.into_iter().map(RawGap::from).collect(),
+            leftovers: recovery.leftovers,
             elapsed_ms: 0.0,
+        }
+    }
+}
+
+/// What a stream has done and what it takes; as of its last commit.
+#[napi(object, object_from_js = false)]
+#[derive(Debug)]
+pub struct RawStats {
+    /// Commits that have succeeded.
+    pub commits: i64,
+    /// Syncs that have succeeded.
+    pub syncs: i64,
+    /// Files in use.
+    pub files: i64,
+    /// Bytes of all files.
+    pub bytes_on_disk: i64,
+    /// Bytes up to the end of the stream.
+    pub bytes_used: i64,
+    /// Of commits, in milliseconds.
+    pub p50: f64,
+    /// The same.
+    pub p99: f64,
+    /// The same.
+    pub max: f64,
+}
+
+impl From<Stats> for RawStats {
+    fn from(stats: Stats) -> Self {
+        let Stats { commits, syncs, footprint, latency } = stats;
+        let ms = |duration: Duration| duration.as_secs_f64() * 1000.0;
+        Self {
+            commits: number(commits),
+            syncs: number(syncs),
+            files: number(footprint.files),
+            bytes_on_disk: number(footprint.on_disk),
+            bytes_used: number(footprint.used),
+            p50: ms(latency.p50),
+            p99: ms(latency.p99),
+            max: ms(latency.max),
         }
     }
 }

@@ -5,7 +5,8 @@ use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::group::{Append, Listener, Queue, Settled, Shared, Waiting, What, died};
+use super::group::{Queue, Shared, Waiting, What, died};
+use super::handover::{Append, Listener, Settled};
 use super::log::Log;
 use super::options::Level;
 use super::plan::Pending;
@@ -121,6 +122,7 @@ impl<'a> Thread<'a> {
             match what {
                 Due::Commit => {
                     queue.since = None;
+                    queue.hurried = false;
                     return Some(std::mem::take(&mut queue.waiting));
                 }
                 Due::Chore(chore) => {
@@ -134,7 +136,7 @@ impl<'a> Thread<'a> {
     /// When to do what, if nothing comes before.
     fn next_due(&self, queue: &Queue) -> (Option<Instant>, Due) {
         if let Some(since) = queue.since {
-            let delay = if queue.closing { Duration::ZERO } else { self.shared.options.commit_delay };
+            let delay = if queue.closing || queue.hurried { Duration::ZERO } else { self.shared.options.commit_delay };
             return (since.checked_add(delay), Due::Commit);
         }
         // Once between two commits: on a full disk the next one that needs the file tries again.

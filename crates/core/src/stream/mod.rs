@@ -3,7 +3,7 @@
 //! - `layout`: where positions of the stream lie in a file
 //! - `options`: what can be chosen, and its limits
 //! - `log`, `log_files`, `active`: the writer: commits, flushes, closing; its files
-//! - `group`, `group_thread`: group commit, by a thread of its own
+//! - `group`, `group_thread`, `handover`: group commit, by a thread of its own
 //! - `plan`, `frame`: which batches a commit becomes, and the bytes of them that go out in one write
 //! - `writer`: where the stream ends, and the one way of writing there
 //! - `roll`: the next file; `next_file`: the making of it by another thread
@@ -26,6 +26,7 @@ mod folder;
 mod frame;
 mod group;
 mod group_thread;
+mod handover;
 mod head;
 mod image;
 pub mod layout;
@@ -48,7 +49,8 @@ mod writer;
 
 pub use destroy::destroy;
 pub use folder::make_folder;
-pub use group::{Append, Group, GroupOptions, Listener, Payload, Refused, Settled};
+pub use group::Group;
+pub use handover::{Append, GroupOptions, Listener, Payload, Refused, Settled};
 pub use log::{Committed, Log};
 pub use next_file::NextFile;
 pub use options::{Level, LogOptions, Mode};

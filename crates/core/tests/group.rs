@@ -143,7 +143,7 @@ fn a_close_commits_what_waits() {
     );
     assert_eq!(*group.flush().unwrap_err().kind(), ErrorKind::Closed);
     assert_eq!(*group.snapshot(Level::Durable).unwrap_err().kind(), ErrorKind::Closed);
-    assert_eq!((group.file_count(), group.durable().seq), (1, 0), "as of the last commit");
+    assert_eq!((group.stats().footprint.files, group.durable().seq), (1, 0), "as of the last commit");
     assert_eq!(reopened(&disk), 50);
 }
 

@@ -196,12 +196,6 @@ impl Group {
         Ok(self.shared.shown().view.at(level))
     }
 
-    /// Number of files in use, as of the last commit; also when it is closed.
-    #[must_use]
-    pub fn file_count(&self) -> usize {
-        self.shared.shown().view.files.len()
-    }
-
     /// Everything in front of it is durable, as of the last commit; also when it is closed.
     #[must_use]
     pub fn durable(&self) -> Mark {

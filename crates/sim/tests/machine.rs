@@ -304,3 +304,28 @@ fn the_same_seed_gives_the_same_outcome() {
     }
     assert_ne!(story(1), story(2));
 }
+
+/// Two disks hold the same if, and only if, names and bytes are the same, on the disk and in the cache.
+#[test]
+fn a_fingerprint_tells_what_the_disk_holds() {
+    let disk = |seed: u64, byte: u8| {
+        let disk = SimDisk::new(seed);
+        let io = disk.io();
+        let file = io.create(Path::new("/a"), 0o600, OpenOptions::default()).unwrap();
+        file.write_at(&[IoSlice::new(&[byte; 5000])], 0, Durability::Cached).unwrap();
+        disk.settle();
+        (disk, file)
+    };
+    let of = |disk: &SimDisk| disk.fingerprint("/", |_| true).unwrap();
+    let ((one, file), (two, _)) = (disk(1, 7), disk(2, 7));
+    assert_eq!(of(&one), of(&two));
+    assert_ne!(of(&one), of(&disk(1, 8).0));
+    assert_ne!(of(&one), one.fingerprint("/", |name| name != "a").unwrap());
+    // Only in the cache, and only until the power goes.
+    file.write_at(&[IoSlice::new(&[1])], 4999, Durability::Cached).unwrap();
+    assert_ne!(of(&one), of(&two));
+    one.power_cut(&Keep::None);
+    assert_eq!(of(&one), of(&two));
+    two.install("/b", b"").unwrap();
+    assert_ne!(of(&one), of(&two));
+}

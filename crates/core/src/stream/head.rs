@@ -3,6 +3,7 @@
 use std::io::IoSliceMut;
 
 use super::layout::{Layout, SECTOR};
+use super::recover::corrupt;
 use super::{long, short};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::BlockFile;
@@ -30,7 +31,8 @@ impl Head {
     ///
     /// # Errors
     ///
-    /// `PSTREAM_UNSUPPORTED` if a later version has written it; those of reading.
+    /// `PSTREAM_UNSUPPORTED` if a later version has written it; `PSTREAM_CORRUPT` if it is a file of another index, or if
+    /// its copies are of two streams, which no crash leaves; those of reading.
     pub(super) fn read(file: &BlockFile, index: u16) -> Result<Option<Self>> {
         let layout = Layout::new(file.shape());
         if file.shape().block_count() < super::options::LEAST_BLOCKS_EVER {
@@ -47,7 +49,13 @@ impl Head {
             let header = part(&bytes, range.end.saturating_sub(1));
             check_version(file, block_header.as_ref(), header.as_ref())?;
             *place = header.and_then(|header| decode(&bytes, &header, range.end.saturating_sub(1), copy, layout));
-            *place = place.filter(|(start, _)| start.index == index);
+        }
+        let starts = || found.iter().flatten().map(|(start, _)| start);
+        if starts().any(|start| start.index != index) {
+            return Err(corrupt(file, "is a file of another index"));
+        }
+        if starts().zip(starts().skip(1)).any(|(one, other)| one.id != other.id) {
+            return Err(corrupt(file, "begins as files of two streams"));
         }
         Ok(Self::of(found))
     }
@@ -115,11 +123,15 @@ fn decode(
 /// Whether a file that is not in use is what a file that was merely prepared is: zeros outside the two sectors that the
 /// file batch would be in. In those there may be what a crash has left of one.
 pub(super) fn is_merely_prepared(file: &BlockFile) -> Result<bool> {
+    // The second copy is in the second sector, whatever the block size.
+    is_zero_behind(file, SECTOR.saturating_mul(2))
+}
+
+/// Whether there are zeros alone from file offset `at` on.
+pub(super) fn is_zero_behind(file: &BlockFile, mut at: u64) -> Result<bool> {
     const PIECE: u64 = 1 << 20;
     let size = file.shape().size();
     let mut bytes = vec![0; short(PIECE.min(size))];
-    // The second copy is in the second sector, whatever the block size.
-    let mut at = SECTOR.saturating_mul(2);
     while let Some(run) = file.next_data(at)? {
         at = run.start;
         while at < run.end {

@@ -2,7 +2,6 @@
 //! damaged.
 
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -164,11 +163,7 @@ fn create(
 /// A random number, never zero.
 fn new_id(io: &dyn Io) -> StreamId {
     loop {
-        // The keys are random by the operating system, once for each thread, and differ from one to the next.
-        let mut hasher = RandomState::new().build_hasher();
-        hasher.write_u64(now_ms(io));
-        hasher.write_u32(io.identity().pid);
-        if let Some(id) = StreamId::new(hasher.finish()) {
+        if let Some(id) = StreamId::new(io.random()) {
             return id;
         }
     }

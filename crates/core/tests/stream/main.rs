@@ -20,12 +20,15 @@
 mod basics;
 mod bytes;
 mod crashes;
+mod engine;
 mod harness;
 mod later_rules;
 mod model;
 mod oracle;
+mod premade;
 mod program;
 mod reader;
+mod rot;
 mod rules;
 mod salvage;
 mod space;

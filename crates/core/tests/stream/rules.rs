@@ -96,6 +96,25 @@ fn rule_02_sync_evict_check_then_read() {
     }
 }
 
+/// An open whose commits are aligned finds what one whose commits were packed has left, right behind what is durable.
+#[test]
+fn rule_02_holds_where_packed_commits_are_followed_by_aligned_ones() {
+    let disk = disk(85);
+    let (mut log, _) = open(&disk);
+    commit(&mut log, &[record(0, 100)]);
+    disk.inject(Fault::new(Effect::FAIL_SYNC).kind(CallKind::WriteSynced));
+    commit_as(&mut log, PendingKind::Records, &[record(1, 2500)], Level::Durable).unwrap_err();
+    disk.process_crash();
+    disk.pin_cache(path(1), true).unwrap();
+    let (mut log, recovery) = open_with(&disk.io(), &aligned(options())).unwrap();
+    assert_eq!(recovery.next_seq, 2);
+    commit(&mut log, &[record(2, 30)]);
+    drop(log);
+    disk.power_cut(&Keep::None);
+    assert_eq!(open(&disk).1.next_seq, 3);
+    assert_eq!(read(&disk).unwrap().records().len(), 3, "the second one was in the cache alone");
+}
+
 /// What an open shows is durable even if all else that it has to do must wait.
 #[test]
 fn rule_02_holds_for_a_postponed_open() {

@@ -21,6 +21,7 @@ mod basics;
 mod bytes;
 mod crashes;
 mod engine;
+mod folders;
 mod harness;
 mod later_rules;
 mod model;

@@ -76,7 +76,7 @@ fn a_thousand_appends_take_one_sync() {
     let is_sync = |kind| matches!(kind, CallKind::WriteSynced | CallKind::SyncData | CallKind::SyncAll);
     let synced = disk.trace().iter().filter(|call| is_sync(call.kind)).count();
     assert_eq!(synced, 1, "{}", disk.trace_text());
-    assert_eq!(group.snapshot().durable().seq, 1000);
+    assert_eq!(group.durable().seq, 1000);
     assert_eq!(group.pending_bytes(), 0);
     drop(group);
     assert_eq!(reopened(&disk), 1000);
@@ -170,7 +170,7 @@ fn what_is_written_becomes_durable() {
     let Settled::Committed { durable_seq, .. } = next(&settled) else { panic!("failed") };
     assert_eq!(durable_seq, 0);
     let mut waited = 0;
-    while group.snapshot().durable().seq < 1 {
+    while group.durable().seq < 1 {
         std::thread::sleep(Duration::from_millis(5));
         waited += 1;
         assert!(waited < 2000, "not durable after ten seconds");

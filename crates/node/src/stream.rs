@@ -248,13 +248,13 @@ impl NativeStream {
     /// Everything below this seq is durable.
     #[napi(ts_return_type = "number | Failure")]
     pub fn durable_seq(&self) -> Outcome<i64> {
-        guarded(|| Ok(number(self.engine.group()?.snapshot().durable().seq)))
+        guarded(|| Ok(number(self.engine.group()?.durable().seq)))
     }
 
     /// Number of files in use.
     #[napi(ts_return_type = "number | Failure")]
     pub fn files(&self) -> Outcome<u32> {
-        let files = || Ok(self.engine.group()?.snapshot().files().len());
+        let files = || Ok(self.engine.group()?.snapshot(Level::Durable)?.files().len());
         guarded(|| files().map(|files| u32::try_from(files).unwrap_or(u32::MAX)))
     }
 

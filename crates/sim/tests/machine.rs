@@ -10,11 +10,12 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::io::IoSlice;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use common::{PAGE, SECTOR, create, heads, in_cache, machine, on_disk, open, read, with_file, write, write_synced};
-use pstream_core::io::{Io, Residency};
+use pstream_core::io::{Durability, Io, OpenOptions, Residency};
 use pstream_sim::{CallKind, Effect, Fault, Keep, ResidencyModel, SectorModel, SimDisk, is_dead};
 
 fn p(path: &str) -> &Path {

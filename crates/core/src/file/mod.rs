@@ -117,6 +117,22 @@ impl BlockFile {
         Ok(Self::of(path, shape, reserved, file.into(), options))
     }
 
+    /// Opens a file that somebody else writes, for reading what a sync of theirs has covered. It neither syncs nor empties
+    /// the page cache, so it costs next to nothing, and who writes does not notice; the price is that nothing but those
+    /// bytes may be believed. They are the same in the cache and on the disk, whatever fails after that sync: a later
+    /// failed write or sync spoils what it wrote, and these are not written again but with the same bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`BlockFile::open`], but for `PSTREAM_SYNC_FAILED`.
+    pub fn open_behind_writer(io: &dyn Io, path: &Path, block_shift: u32, cache: CachePolicy) -> Result<Self> {
+        let options = FileOptions { cache, read_only: true, ..FileOptions::default() };
+        let file = io.open(path, options.for_io()).map_err(|error| not_openable(path, error))?;
+        let len = file.size().map_err(|error| Error::io("fstat", path, error))?;
+        let shape = Shape::of_len(len, block_shift).map_err(|error| error.at_path(path))?;
+        Ok(Self::of(path.to_owned(), shape, false, file.into(), options))
+    }
+
     fn of(path: PathBuf, shape: Shape, reserved: bool, file: Arc<dyn IoFile>, options: FileOptions) -> Self {
         Self {
             path,

@@ -13,7 +13,8 @@ use super::group_thread;
 use super::log::Log;
 use super::options::Level;
 use super::plan::PendingKind;
-use super::snapshot::Snapshot;
+use super::read::{Snapshot, View};
+use super::writer::Mark;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The bytes of an append: records one behind the other, each a LEB128 length and its bytes. They must not change until
@@ -122,7 +123,7 @@ pub(super) struct Shared {
     /// Something to do for the commit thread.
     pub(super) wake: Condvar,
     pub(super) options: GroupOptions,
-    snapshot: Mutex<Snapshot>,
+    view: Mutex<View>,
 }
 
 #[derive(Default)]
@@ -160,8 +161,8 @@ impl Group {
     /// `PSTREAM_IO` if there can be no thread; `PSTREAM_CLOSED` if the log is closed.
     pub fn start(log: Log, options: GroupOptions, listener: Box<dyn Listener>) -> Result<Self> {
         let max_record_bytes = log.options().max_record_bytes()?;
-        let snapshot = Mutex::new(log.snapshot()?);
-        let shared = Arc::new(Shared { queue: Mutex::default(), wake: Condvar::new(), options, snapshot });
+        let view = Mutex::new(log.view()?);
+        let shared = Arc::new(Shared { queue: Mutex::default(), wake: Condvar::new(), options, view });
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("pstream-commit".to_owned())
@@ -223,10 +224,23 @@ impl Group {
         self.shared.queue().pending_bytes
     }
 
-    /// What can be read: as of the last commit.
+    /// What can be read, as of the last commit: up to the durable end, or up to what is written, which a failed sync may
+    /// take back. Also while the stream must be recovered. Takes a mutex, and never waits for the disk.
+    ///
+    /// # Errors
+    ///
+    /// `PSTREAM_CLOSED`.
+    pub fn snapshot(&self, level: Level) -> Result<Snapshot> {
+        if self.shared.queue().closing {
+            return Err(closed());
+        }
+        Ok(self.shared.view().at(level))
+    }
+
+    /// Everything in front of it is durable, as of the last commit.
     #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
-        self.shared.snapshot.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn durable(&self) -> Mark {
+        self.shared.view().durable
     }
 
     /// Commits what waits, seals the stream and ends its thread; waits for all that. May be called again, from any
@@ -258,8 +272,12 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn publish(&self, snapshot: Snapshot) {
-        *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
+    fn view(&self) -> MutexGuard<'_, View> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn publish(&self, view: View) {
+        *self.view() = view;
     }
 }
 

@@ -171,9 +171,8 @@ impl Thread<'_> {
     }
 
     fn publish(&self) {
-        // While a recovery in place has failed there is nothing newer to show.
-        if let Ok(snapshot) = self.log.snapshot() {
-            self.shared.publish(snapshot);
+        if let Ok(view) = self.log.view() {
+            self.shared.publish(view);
         }
     }
 }

@@ -22,24 +22,50 @@ pub(super) struct Head {
 }
 
 impl Head {
+    /// Of a file that has just entered use.
+    pub(super) fn written(start: FileBatch, stamp: Stamp) -> Self {
+        Self { start, stamp, copies: [true, true] }
+    }
+
     /// The headers of both copies, from whichever is readable.
     pub(super) fn headers(&self, layout: Layout) -> [BatchHeader; 2] {
         self.start.headers(self.stamp, layout.second_copy())
     }
 
-    /// Reads what the file begins with. `None`: it is not in use.
+    /// Reads what the file begins with, before it is written to. `None`: it is not in use.
+    ///
+    /// # Errors
+    ///
+    /// `PSTREAM_UNSUPPORTED` if a later version has written any of it; those of reading.
+    pub(super) fn read(file: &BlockFile, index: u16) -> Result<Option<Self>> {
+        match Self::look(file, index)? {
+            (_, Some(version)) => Err(unsupported(file, version)),
+            (head, None) => Ok(head),
+        }
+    }
+
+    /// The same for who only reads: what one copy says is believed, whatever became of the other.
     ///
     /// # Errors
     ///
     /// `PSTREAM_UNSUPPORTED` if a later version has written it; `PSTREAM_CORRUPT` if it is a file of another index, or if
     /// its copies are of two streams, which no crash leaves; those of reading.
-    pub(super) fn read(file: &BlockFile, index: u16) -> Result<Option<Self>> {
+    pub(super) fn read_only(file: &BlockFile, index: u16) -> Result<Option<Self>> {
+        match Self::look(file, index)? {
+            (None, Some(version)) => Err(unsupported(file, version)),
+            (head, _) => Ok(head),
+        }
+    }
+
+    /// What it begins with, and the version of whatever there is of a later one.
+    fn look(file: &BlockFile, index: u16) -> Result<(Option<Self>, Option<u8>)> {
         let layout = Layout::new(file.shape());
         if file.shape().block_count() < super::options::LEAST_BLOCKS_EVER {
-            return Ok(None);
+            return Ok((None, None));
         }
+        let mut newer = None;
         let mut bytes = vec![0; short(SECTOR.saturating_mul(2))];
-        file.read_at(0, &mut [IoSliceMut::new(&mut bytes)])?;
+        file.load_at(0, &mut [IoSliceMut::new(&mut bytes)])?;
         let mut found = [None, None];
         for (place, copy) in found.iter_mut().zip([0, layout.second_copy()]) {
             let range = layout.file_range(&(copy..copy.saturating_add(1)));
@@ -47,7 +73,7 @@ impl Head {
             let (block, _) = layout.block_of(copy);
             let block_header = (layout.start_of(block) == copy).then(|| part(&bytes, range.start)).flatten();
             let header = part(&bytes, range.end.saturating_sub(1));
-            check_version(file, block_header.as_ref(), header.as_ref())?;
+            newer = newer.or(later_version(block_header.as_ref(), header.as_ref()));
             *place = header.and_then(|header| decode(&bytes, &header, range.end.saturating_sub(1), copy, layout));
         }
         let starts = || found.iter().flatten().map(|(start, _)| start);
@@ -57,7 +83,7 @@ impl Head {
         if starts().zip(starts().skip(1)).any(|(one, other)| one.id != other.id) {
             return Err(corrupt(file, "begins as files of two streams"));
         }
-        Ok(Self::of(found))
+        Ok((Self::of(found), newer))
     }
 
     /// If both are readable and differ, the one that is further on is what counts.
@@ -76,22 +102,20 @@ fn part<const N: usize>(bytes: &[u8], at: u64) -> Option<[u8; N]> {
     bytes.get(short(at)..)?.first_chunk().copied()
 }
 
-fn check_version(
-    file: &BlockFile,
+fn later_version(
     block_header: Option<&[u8; block_header::LEN]>,
     header: Option<&[u8; batch::HEADER_LEN]>,
-) -> Result<()> {
+) -> Option<u8> {
     // Version and magic are looked at before the id, so any will do.
-    let Some(any) = StreamId::new(1) else { return Ok(()) };
-    let newer = |decoded: Option<u8>| decoded.map_or(Ok(()), |version| Err(unsupported(file, version)));
-    newer(block_header.and_then(|bytes| match BlockHeader::decode(bytes, any) {
+    let any = StreamId::new(1)?;
+    let of_block = block_header.and_then(|bytes| match BlockHeader::decode(bytes, any) {
         Decoded::Newer(version) => Some(version),
         _ => None,
-    }))?;
-    newer(header.and_then(|bytes| match BatchHeader::decode(bytes, any, 0) {
+    });
+    of_block.or_else(|| match BatchHeader::decode(header?, any, 0) {
         Decoded::Newer(version) => Some(version),
         _ => None,
-    }))
+    })
 }
 
 /// What a later version has written is not for us.

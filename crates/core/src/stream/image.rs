@@ -51,7 +51,8 @@ impl Image {
         }
         headers.resize(short(BLOCK_HEADER.saturating_mul(shape.block_count())), 0);
         data.resize(short(layout.capacity()), 0);
-        Self { layout, headers, data, read: vec![0..shape.block_count()] }
+        let all = 0..shape.block_count();
+        Self { layout, headers, data, read: Vec::from([all]) }
     }
 
     fn read_blocks(&mut self, file: &BlockFile, blocks: &Range<u64>) -> Result<()> {

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use super::options::{Level, LogOptions};
 use super::plan::{self, Pending, Step};
+use super::read::{Slot, Snapshot, View};
 use super::recover::{self, Recovered};
 use super::report::Recovery;
 use super::roll::{self, Ahead};
-use super::snapshot::{FileView, Snapshot};
 use super::writer::{Mark, Writer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Io;
@@ -50,6 +50,10 @@ pub struct Log {
     options: LogOptions,
     state: State,
     active: Option<Active>,
+    /// What readers were shown last, for while there is nothing newer.
+    published: Option<View>,
+    /// Number of recoveries.
+    generation: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +71,7 @@ struct Active {
     writer: Writer,
     /// Files that are there and not in use yet.
     prepared: VecDeque<SequenceFile>,
-    files: Arc<[FileView]>,
+    files: Arc<[Arc<Slot>]>,
     /// What was written: with a failed write the writer's own end counts for nothing.
     written: Mark,
 }
@@ -89,7 +93,9 @@ impl Log {
     /// its files.
     pub fn open(io: Arc<dyn Io>, directory: &Path, options: LogOptions) -> Result<(Self, Recovery)> {
         options.check()?;
-        let mut log = Self { io, directory: directory.to_owned(), options, state: State::Uncertain, active: None };
+        let directory = directory.to_owned();
+        let (active, published) = (None, None);
+        let mut log = Self { io, directory, options, state: State::Uncertain, active, published, generation: 0 };
         let report = log.recover_in_place()?;
         Ok((log, report))
     }
@@ -105,6 +111,7 @@ impl Log {
             return Err(self.closed());
         }
         self.state = State::Uncertain;
+        self.published = self.view().ok();
         // With it goes the lock, which the open takes again.
         let before = self.active.take().map(|active| active.writer.time_ms);
         let Recovered { sequence, mut writer, prepared, files, report } =
@@ -112,7 +119,9 @@ impl Log {
         // Time does not go back behind what was written and lost, either.
         writer.time_ms = writer.time_ms.max(before.unwrap_or_default());
         self.state = if report.postponed { State::Postponed } else { State::Ready };
-        let written = writer.end();
+        self.generation = self.generation.saturating_add(1);
+        // All of it. Behind a watermark that was not written for want of space the writer's own end is further on.
+        let written = writer.durable;
         self.active = Some(Active { sequence, writer, prepared, files: files.into(), written });
         Ok(report)
     }
@@ -138,7 +147,7 @@ impl Log {
         let Some(active) = self.active.as_mut() else { return Err(closed) };
         // Rule 13, below.
         let behind_written = level == Level::Durable && active.writer.unsynced && !steps.is_empty();
-        if let Err(error) = active.write(&*self.io, &steps, level, self.options.aligned) {
+        if let Err(error) = active.write(&self.io, &steps, level, &self.options) {
             self.state = State::Uncertain;
             return Err(error);
         }
@@ -252,19 +261,24 @@ impl Log {
         sealed.and(active.sequence.close())
     }
 
-    /// What a reader needs to know; also while the log needs recovery.
+    /// What can be read: up to the durable end, or up to what is written, which a failed sync may take back. Also while the
+    /// log needs recovery, or could not be recovered: as of the last commit.
     ///
     /// # Errors
     ///
-    /// `PSTREAM_CLOSED` if it is closed, or if a recovery in place has failed.
-    pub fn snapshot(&self) -> Result<Snapshot> {
-        let Some(active) = &self.active else { return Err(self.closed()) };
-        Ok(Snapshot {
-            id: active.writer.id(),
-            files: Arc::clone(&active.files),
-            durable: active.writer.durable,
-            written: active.written,
-        })
+    /// `PSTREAM_CLOSED`.
+    pub fn snapshot(&self, level: Level) -> Result<Snapshot> {
+        Ok(self.view()?.at(level))
+    }
+
+    pub(super) fn view(&self) -> Result<View> {
+        if self.state == State::Closed {
+            return Err(self.closed());
+        }
+        let Some(active) = &self.active else { return self.published.clone().ok_or_else(|| self.closed()) };
+        let (id, files) = (active.writer.id(), Arc::clone(&active.files));
+        let (durable, written, generation) = (active.writer.durable, active.written, self.generation);
+        Ok(View { id, files, durable, written, generation })
     }
 
     /// Whether a write or sync has failed, so that [`Log::recover_in_place`] must come before the next commit.
@@ -339,15 +353,15 @@ impl Active {
         plan::steps(batches, room, |need| ahead.next(need))
     }
 
-    fn write(&mut self, io: &dyn Io, steps: &[Step<'_>], level: Level, aligned: bool) -> Result<()> {
-        self.writer.tick(io);
+    fn write(&mut self, io: &Arc<dyn Io>, steps: &[Step<'_>], level: Level, options: &LogOptions) -> Result<()> {
+        self.writer.tick(&**io);
         let mut runs = steps.split(|step| matches!(step, Step::NextFile)).peekable();
         let mut first = true;
         while let Some(run) = runs.next() {
             if !std::mem::take(&mut first) {
-                self.roll()?;
+                self.roll(io, options)?;
             }
-            let at = roll::room(self.writer.layout, self.writer.at, aligned).at;
+            let at = roll::room(self.writer.layout, self.writer.at, options.aligned).at;
             let mut frame = self.writer.frame(at);
             for step in run {
                 if let Step::Write(part) = step {
@@ -364,14 +378,13 @@ impl Active {
         Ok(())
     }
 
-    fn roll(&mut self) -> Result<()> {
+    fn roll(&mut self, io: &Arc<dyn Io>, options: &LogOptions) -> Result<()> {
         let Some(next) = self.prepared.pop_front() else {
             return Err(Error::new(ErrorKind::Io, "internal error: no file was planned for"));
         };
-        let mut view = recover::view((next.index(), next.path(), next.shape().block_shift()));
-        self.writer.roll(next)?;
-        view.start = Some(self.writer.start);
-        self.files = self.files.iter().cloned().chain([view]).collect();
+        let slot = recover::slot(io, options, (next.index(), next.path(), next.shape().block_shift()));
+        slot.know(self.writer.roll(next)?);
+        self.files = self.files.iter().cloned().chain([slot]).collect();
         Ok(())
     }
 
@@ -379,7 +392,11 @@ impl Active {
         let Some(first) = self.sequence.retrieve()?.next() else { return Ok(()) };
         let first = first?;
         self.sequence.release(&first)?;
-        self.files = self.files.iter().filter(|file| file.index() != first.index()).cloned().collect();
+        let (gone, left): (Vec<_>, Vec<_>) = self.files.iter().cloned().partition(|slot| slot.index() == first.index());
+        for slot in gone {
+            slot.release();
+        }
+        self.files = left.into();
         Ok(())
     }
 }

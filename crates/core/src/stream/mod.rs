@@ -13,7 +13,7 @@
 //!   stream ends), `evidence` (whether it ended there), `torn` (what is cut off), `repair` (the writes of all that),
 //!   `salvage` (going on behind damage)
 //! - `read`: the reader
-//! - `report`, `snapshot`: what an open has found; what a reader needs to know
+//! - `report`: what an open has found
 //!
 //! The protocol, and its fourteen rules that comments refer to by number, are in `docs/recovery.md`.
 
@@ -35,7 +35,6 @@ mod repair;
 mod report;
 mod roll;
 mod salvage;
-mod snapshot;
 mod tail;
 mod torn;
 mod writer;
@@ -46,7 +45,6 @@ pub use log::{Committed, Log};
 pub use options::{Level, LogOptions, Mode};
 pub use plan::{Pending, PendingKind};
 pub use report::{Gap, Previous, Recovery, Torn};
-pub use snapshot::{FileView, Snapshot};
 pub use writer::Mark;
 
 /// A length in memory as one on disk.

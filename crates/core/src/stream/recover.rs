@@ -9,9 +9,9 @@ use super::head::{Head, is_merely_prepared, unsupported};
 use super::image::Image;
 use super::layout::Layout;
 use super::options::{LEAST_BLOCKS_EVER, LogOptions, MOST_FILE_SIZE, Mode};
+use super::read::Slot;
 use super::repair::Repair;
 use super::report::{Previous, Recovery};
-use super::snapshot::FileView;
 use super::tail::{Chain, Tail};
 use super::writer::{Mark, Writer, now_ms};
 use super::{roll, salvage};
@@ -29,7 +29,7 @@ pub(super) struct Recovered {
     pub(super) sequence: FileSequence,
     pub(super) writer: Writer,
     pub(super) prepared: VecDeque<SequenceFile>,
-    pub(super) files: Vec<FileView>,
+    pub(super) files: Vec<Arc<Slot>>,
     pub(super) report: Recovery,
 }
 
@@ -69,8 +69,8 @@ fn open_once(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions) -> Result
     // lock; sync dir; indexes contiguous, else CORRUPT
     let sequence = open_sequence(io, directory, options)?;
     let mut files = sequence.retrieve_what_is_there()?;
-    let views: Vec<FileView> = files.left().map(view).collect();
-    check_contiguous(&views)?;
+    let slots = slots(io, options, &files);
+    check_contiguous(&slots)?;
     let mut prepared = VecDeque::new();
     // for f from highest to lowest
     while let Some(file) = files.next_back() {
@@ -78,7 +78,7 @@ fn open_once(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions) -> Result
         let certain = is_evicted(&file)?;
         if let Some(head) = Head::read(&file, file.index())? {
             let current = Current { file, head, certain };
-            return resume(io, options, sequence, current, Around { files, views, prepared });
+            return resume(io, options, sequence, current, Around { files, slots, prepared });
         }
         // anything but zeros outside its file-batch sectors: CORRUPT
         if file.shape().block_count() < LEAST_BLOCKS_EVER || !is_merely_prepared(&file)? {
@@ -90,14 +90,14 @@ fn open_once(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions) -> Result
     create(io, options, sequence, prepared)
 }
 
-fn check_contiguous(views: &[FileView]) -> Result<()> {
-    let apart = views.windows(2).find_map(|pair| match pair {
-        [one, next] if next.index != one.index.wrapping_add(1) => Some(next),
+fn check_contiguous(slots: &[Arc<Slot>]) -> Result<()> {
+    let apart = slots.windows(2).find_map(|pair| match pair {
+        [one, next] if next.index() != one.index().wrapping_add(1) => Some(next),
         _ => None,
     });
     let Some(behind) = apart else { return Ok(()) };
-    let message = format!("stream is damaged: the file in front of '{}' is missing", behind.path.display());
-    Err(Error::new(ErrorKind::Corrupt(Damage::default()), message).at_path(&behind.path))
+    let message = format!("stream is damaged: the file in front of '{}' is missing", behind.path().display());
+    Err(Error::new(ErrorKind::Corrupt(Damage::default()), message).at_path(behind.path()))
 }
 
 /// A file of a length that none has. One that was left long ago is not looked at.
@@ -113,8 +113,14 @@ fn impossible_length(error: Error) -> Error {
     }
 }
 
-pub(super) fn view((index, path, block_shift): (u16, &Path, u32)) -> FileView {
-    FileView { index, path: path.to_owned(), block_shift, start: None }
+/// The list of files for readers. None of them is opened.
+pub(super) fn slots(io: &Arc<dyn Io>, options: &LogOptions, files: &Retrieve) -> Vec<Arc<Slot>> {
+    files.left().map(|file| slot(io, options, file)).collect()
+}
+
+pub(super) fn slot(io: &Arc<dyn Io>, options: &LogOptions, (index, path, block_shift): (u16, &Path, u32)) -> Arc<Slot> {
+    let cache = options.sequence.create.file.cache;
+    Arc::new(Slot::new(Arc::clone(io), index, path.to_owned(), block_shift, cache))
 }
 
 /// Rule 2: sync, evict, check that it is evicted, then read. The sync, and a first eviction, come with opening a block
@@ -145,9 +151,10 @@ fn create(
     let (block_shift, block_count) = (first.shape().block_shift(), first.shape().block_count());
     let start =
         FileBatch { id: new_id(&**io), index: first.index(), block_shift, block_count, position: 0, seq: 0, before: 0 };
-    let mut files = vec![view((first.index(), first.path(), block_shift))];
-    let writer = roll::enter(first, start, Stamp { time_ms: now_ms(&**io), epoch: 1 })?;
-    know(&mut files, &start);
+    let files = vec![slot(io, options, (first.index(), first.path(), block_shift))];
+    let stamp = Stamp { time_ms: now_ms(&**io), epoch: 1 };
+    let writer = roll::enter(first, start, stamp)?;
+    know(&files, Head::written(start, stamp));
     let report = Recovery {
         previous: Previous::New,
         oldest_seq: Some(0),
@@ -170,9 +177,9 @@ fn new_id(io: &dyn Io) -> StreamId {
 }
 
 /// Notes what a file says of itself.
-pub(super) fn know(files: &mut [FileView], start: &FileBatch) {
-    for file in files.iter_mut().filter(|file| file.index == start.index) {
-        file.start = Some(*start);
+pub(super) fn know(slots: &[Arc<Slot>], head: Head) {
+    if let Some(slot) = slots.iter().rev().find(|slot| slot.index() == head.start.index) {
+        slot.know(head);
     }
 }
 
@@ -186,7 +193,7 @@ pub(super) struct Current {
 /// What lies in front of it and behind it.
 pub(super) struct Around {
     pub(super) files: Retrieve,
-    pub(super) views: Vec<FileView>,
+    pub(super) slots: Vec<Arc<Slot>>,
     pub(super) prepared: VecDeque<SequenceFile>,
 }
 
@@ -248,11 +255,11 @@ pub(super) fn resume(
     around: Around,
 ) -> Result<Recovered> {
     let Current { file, head, certain } = current;
-    let Around { mut files, mut views, prepared } = around;
+    let Around { mut files, mut slots, prepared } = around;
     let (image, tail) = examine(&file, &head)?;
     let oldest_seq = oldest(&mut files, &head);
-    views.truncate(views.len().saturating_sub(prepared.len()));
-    know(&mut views, &head.start);
+    slots.truncate(slots.len().saturating_sub(prepared.len()));
+    know(&slots, head);
     let durable = Mark { position: head.start.position.saturating_add(tail.at), seq: tail.seq };
     let mut writer = Writer {
         layout: image.layout(),
@@ -289,7 +296,7 @@ pub(super) fn resume(
         postponed,
         leftovers: super::long(prepared.len()),
     };
-    Ok(Recovered { sequence, writer, prepared, files: views, report })
+    Ok(Recovered { sequence, writer, prepared, files: slots, report })
 }
 
 fn write(repair: &Repair<'_>, writer: &mut Writer, torn: &mut Option<super::report::Torn>) -> Result<()> {

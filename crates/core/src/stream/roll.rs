@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::head::Head;
 use super::layout::{FILE_BATCH, Layout};
 use super::options::LogOptions;
 use super::plan::Room;
@@ -60,8 +61,8 @@ impl Writer {
         }
     }
 
-    /// Goes on in `next`.
-    pub(super) fn roll(&mut self, next: SequenceFile) -> Result<()> {
+    /// Goes on in `next`; returns what that begins with.
+    pub(super) fn roll(&mut self, next: SequenceFile) -> Result<Head> {
         // Rule 4: a file in use proves all that came before it.
         if self.unsynced {
             self.sync()?;
@@ -71,7 +72,7 @@ impl Writer {
         let full = std::mem::replace(self, enter(next, start, stamp)?);
         // Nobody writes to it any more; who reads it reads it from the disk. A hint.
         drop(full.file.evict(&(0..full.file.shape().size())));
-        Ok(())
+        Ok(Head::written(start, stamp))
     }
 }
 

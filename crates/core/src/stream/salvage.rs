@@ -9,10 +9,10 @@ use super::head::{Head, is_zero_behind};
 use super::image::Image;
 use super::layout::Layout;
 use super::options::{LEAST_BLOCKS_EVER, LogOptions, MOST_FILE_SIZE};
-use super::recover::{Around, Current, Recovered, examine, is_evicted, know, open_sequence, resume, view};
+use super::read::Slot;
+use super::recover::{Around, Current, Recovered, examine, is_evicted, know, open_sequence, resume, slot, slots};
 use super::report::{Gap, Previous, Recovery};
 use super::roll;
-use super::snapshot::FileView;
 use super::tail::Chain;
 use super::writer::{Mark, now_ms};
 use crate::error::{Error, ErrorKind, Result};
@@ -58,17 +58,17 @@ struct Found {
 pub(super) fn open(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions, why: Error) -> Result<Recovered> {
     let sequence = open_sequence(io, directory, options)?;
     let mut files = sequence.retrieve_what_is_there()?;
-    let views: Vec<FileView> = files.left().map(view).collect();
+    let slots = slots(io, options, &files);
     let mut found = Found::default();
-    found.gaps.extend(missing(&views));
+    found.gaps.extend(missing(&slots));
     while let Some(file) = files.next_back() {
         let file = match file {
             Ok(file) => file,
             // Of an impossible length: no block file, but what is in it counts.
             Err(error) if *error.kind() == ErrorKind::InvalidFile => {
                 found.damage(error.path(), None, None);
-                let cut = views.iter().find(|view| Some(view.path.as_path()) == error.path());
-                found.prove(cut.map_or(Ok(None), |view| prove_cut(&**io, view))?);
+                let cut = slots.iter().find(|slot| Some(slot.path()) == error.path());
+                found.prove(cut.map_or(Ok(None), |slot| prove_cut(&**io, slot.path(), slot.block_shift()))?);
                 continue;
             }
             Err(error) => return Err(error),
@@ -91,7 +91,7 @@ pub(super) fn open(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions, why
                 // The damage is further in front: the end of the stream is whole.
                 let Found { prepared, gaps, .. } = found;
                 let current = Current { file, head, certain };
-                let mut opened = resume(io, options, sequence, current, Around { files, views, prepared })?;
+                let mut opened = resume(io, options, sequence, current, Around { files, slots, prepared })?;
                 opened.report.gaps = gaps;
                 return Ok(opened);
             }
@@ -102,19 +102,19 @@ pub(super) fn open(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions, why
             Err(error) => return Err(error),
         }
         found.proof = prove(&file, Some(&head))?.map(|proof| proof.with(found.proof));
-        return go_on(io, options, sequence, found, (files, views), why);
+        return go_on(io, options, sequence, found, (files, slots), why);
     }
-    go_on(io, options, sequence, found, (files, views), why)
+    go_on(io, options, sequence, found, (files, slots), why)
 }
 
 /// Files that are missing between others.
-fn missing(views: &[FileView]) -> Vec<Gap> {
-    let apart = |pair: &[FileView]| match pair {
-        [one, next] => next.index != one.index.wrapping_add(1),
+fn missing(slots: &[Arc<Slot>]) -> Vec<Gap> {
+    let apart = |pair: &[Arc<Slot>]| match pair {
+        [one, next] => next.index() != one.index().wrapping_add(1),
         _ => false,
     };
-    let gap = |_: &[FileView]| Gap { file: None, position: None, from_seq: None, to_seq: 0 };
-    views.windows(2).filter(|pair| apart(pair)).map(gap).collect()
+    let gap = |_: &[Arc<Slot>]| Gap { file: None, position: None, from_seq: None, to_seq: 0 };
+    slots.windows(2).filter(|pair| apart(pair)).map(gap).collect()
 }
 
 impl Found {
@@ -161,17 +161,17 @@ fn prove(file: &BlockFile, head: Option<&Head>) -> Result<Option<Proof>> {
 }
 
 /// What a file proves whose length is none of a block file, the rest of its last block being zeros.
-fn prove_cut(io: &dyn Io, view: &FileView) -> Result<Option<Proof>> {
-    let read = |error| Error::io("read", &view.path, error);
-    if io.metadata(&view.path).map_err(read)?.len > MOST_FILE_SIZE {
+fn prove_cut(io: &dyn Io, path: &Path, block_shift: u32) -> Result<Option<Proof>> {
+    let read = |error| Error::io("read", path, error);
+    if io.metadata(path).map_err(read)?.len > MOST_FILE_SIZE {
         return Ok(None);
     }
-    let bytes = io.read_note(&view.path, super::short(MOST_FILE_SIZE)).map_err(read)?;
-    let block_count = super::long(bytes.len()).div_ceil(1 << view.block_shift);
+    let bytes = io.read_note(path, super::short(MOST_FILE_SIZE)).map_err(read)?;
+    let block_count = super::long(bytes.len()).div_ceil(1 << block_shift);
     if block_count == 0 {
         return Ok(None);
     }
-    let image = Image::of_bytes(&bytes, Shape::new(block_count, view.block_shift)?);
+    let image = Image::of_bytes(&bytes, Shape::new(block_count, block_shift)?);
     Ok(prove_by(&image, block_count, None))
 }
 
@@ -247,7 +247,7 @@ fn go_on(
     options: &LogOptions,
     sequence: FileSequence,
     found: Found,
-    (mut files, mut views): (Retrieve, Vec<FileView>),
+    (mut files, mut slots): (Retrieve, Vec<Arc<Slot>>),
     why: Error,
 ) -> Result<Recovered> {
     let Found { mut prepared, proof, mut gaps, .. } = found;
@@ -265,13 +265,13 @@ fn go_on(
         seq: proof.end.seq,
         before: proof.last.1,
     };
-    views.truncate(views.len().saturating_sub(prepared.len()));
-    if views.last().is_none_or(|last| last.index != start.index) {
-        views.push(view((next.index(), next.path(), start.block_shift)));
+    slots.truncate(slots.len().saturating_sub(prepared.len()));
+    if slots.last().is_none_or(|last| last.index() != start.index) {
+        slots.push(slot(io, options, (next.index(), next.path(), start.block_shift)));
     }
     let stamp = Stamp { time_ms: proof.time_ms.max(now_ms(&**io)), epoch: proof.epoch.saturating_add(1) };
     let writer = roll::enter(next, start, stamp)?;
-    know(&mut views, &start);
+    know(&slots, Head::written(start, stamp));
     for gap in &mut gaps {
         gap.to_seq = start.seq;
         gap.from_seq = gap.from_seq.map(|from| from.min(start.seq));
@@ -289,5 +289,5 @@ fn go_on(
         postponed: false,
         leftovers: super::long(prepared.len()),
     };
-    Ok(Recovered { sequence, writer, prepared, files: views, report })
+    Ok(Recovered { sequence, writer, prepared, files: slots, report })
 }

@@ -2,35 +2,19 @@
 //! and never a wrong record. A gap is no wider than it must be.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use proptest::prelude::*;
-use pstream_core::ErrorKind;
-use pstream_core::stream::read::{ReadOptions, Segment, Snapshot, Start};
+use pstream_core::format::StreamId;
+use pstream_core::stream::Mark;
+use pstream_core::stream::read::{ReadOptions, Slot, Snapshot, Start};
+use pstream_core::{CachePolicy, ErrorKind};
 use pstream_sim::SimDisk;
 
-use crate::harness::{Op, Stream, apply, assert_dense, assert_true, from, ops, path, read, read_with_gaps, sampler};
+use crate::harness::{
+    Op, Stream, apply, assert_dense, assert_true, from, ops, path, read, read_with_gaps, sampler, search, verify,
+};
 use crate::oracle::Oracle;
-
-/// The snapshot of what is left, unless a file says by itself that it is not what it was.
-fn reopened(stream: &Stream) -> Option<Snapshot> {
-    let mut segments = Vec::new();
-    for (file, opened) in stream.oracle.files.iter().zip(&stream.files) {
-        match Segment::open(opened.clone(), file.index) {
-            Ok(segment) => segments.push(segment?.into()),
-            Err(error) => {
-                assert!(matches!(error.kind(), ErrorKind::Corrupt(_)), "{error}");
-                return None;
-            }
-        }
-    }
-    match Snapshot::new(segments, stream.oracle.end(), stream.oracle.next_seq()) {
-        Ok(snapshot) => Some(snapshot),
-        Err(error) => {
-            assert!(matches!(error.kind(), ErrorKind::Corrupt(_)), "{error}");
-            None
-        }
-    }
-}
 
 /// Whatever happened to the disk, what is given is true, and damage is told. The seqs that are lost.
 fn check(stream: &Stream, snapshot: &Snapshot, what: &str) -> Vec<u64> {
@@ -71,9 +55,9 @@ fn check_seeks(stream: &Stream, snapshot: &Snapshot, lost: &[u64], what: &str) {
         assert!(gone.iter().all(|seq| lost.contains(seq)), "{what}, from {seq}: {gaps:?}, lost {lost:?}");
         let time = oracle.records[seq as usize].0;
         assert_true(oracle, &read_with_gaps(snapshot, Start::Time(time)).0);
-        let found = snapshot.search(|at, data| {
+        let found = search(snapshot, |at, data| {
             assert_eq!(data, oracle.records[at as usize].1);
-            Ok(at.cmp(&seq))
+            at < seq
         });
         match found {
             Ok(found) => assert_eq!(found, seq, "{what}"),
@@ -92,7 +76,7 @@ fn every_bit() {
             for bit in 0..8 {
                 stream.disk.flip_bit(path(file.index), offset, bit).unwrap();
                 let what = format!("bit {bit} of byte {offset} of file {:#x}", file.index);
-                let snapshot = reopened(&stream).expect("one copy is left");
+                let snapshot = stream.snapshot();
                 let lost = check(&stream, &snapshot, &what);
                 // No more is lost than the records of the batch that was hit.
                 let hit = file.batch_at(offset).map_or(0..0, |batch| batch.seq..batch.seq + batch.count);
@@ -100,7 +84,7 @@ fn every_bit() {
                 if bit == (offset % 8) as u32 && offset % 16 < 2 {
                     check_seeks(&stream, &snapshot, &lost, &what);
                 }
-                let report = snapshot.verify(|_| Ok(())).unwrap();
+                let report = verify(&snapshot);
                 assert_eq!(report.records, stream.oracle.next_seq() - lost.len() as u64, "{what}");
                 // Whatever was written is covered, but for padding.
                 let head = offset % file.block() < 48 && offset / file.block() * file.data() < file.at;
@@ -132,7 +116,7 @@ fn every_sector() {
                         stream.disk.zero_on_disk(path(file.index), start..start + size).unwrap();
                     }
                     let what = format!("{size} bytes at {start} of file {:#x}", file.index);
-                    let snapshot = reopened(&stream).expect("one copy is left");
+                    let snapshot = stream.snapshot();
                     let lost = check(&stream, &snapshot, &what);
                     check_seeks(&stream, &snapshot, &lost, &what);
                     lost_any += lost.len();
@@ -170,15 +154,14 @@ fn blocks_in_the_place_of_others() {
                     let block = &donor.bytes[at..at + 4096];
                     stream.disk.write_on_disk(path(file.index), to as u64, block).unwrap();
                     let what = format!("block at {at} of {other} at {to} of file {:#x}", file.index);
-                    if let Some(snapshot) = reopened(&stream) {
-                        if other == 1 {
-                            check_diverged(&stream, &snapshot, &what);
-                        } else {
-                            let lost = check(&stream, &snapshot, &what);
-                            check_seeks(&stream, &snapshot, &lost, &what);
-                        }
-                        swaps += 1;
+                    let snapshot = stream.snapshot();
+                    if other == 1 {
+                        check_diverged(&stream, &snapshot, &what);
+                    } else {
+                        let lost = check(&stream, &snapshot, &what);
+                        check_seeks(&stream, &snapshot, &lost, &what);
                     }
+                    swaps += 1;
                     stream.disk.write_on_disk(path(file.index), to as u64, &file.bytes[to..to + 4096]).unwrap();
                 }
             }
@@ -192,7 +175,7 @@ fn blocks_in_the_place_of_others() {
 fn check_diverged(stream: &Stream, snapshot: &Snapshot, what: &str) {
     let (records, _) = read_with_gaps(snapshot, Start::Oldest);
     let wrong = records.iter().any(|(seq, _, data)| *data != stream.oracle.records[*seq as usize].1);
-    assert!(!wrong || !snapshot.verify(|_| Ok(())).unwrap().ok(), "{what}");
+    assert!(!wrong || !verify(snapshot).ok(), "{what}");
 }
 
 /// What a block was at every earlier moment: as after a disk has lost the later writes of it.
@@ -215,11 +198,10 @@ fn older_versions_of_every_block() {
                 }
                 stream.disk.write_on_disk(path(file.index), to as u64, &old.bytes[to..to + 4096]).unwrap();
                 let what = format!("an older block at {to} of file {:#x}", file.index);
-                if let Some(snapshot) = reopened(&stream) {
-                    let lost = check(&stream, &snapshot, &what);
-                    check_seeks(&stream, &snapshot, &lost, &what);
-                    checked += 1;
-                }
+                let snapshot = stream.snapshot();
+                let lost = check(&stream, &snapshot, &what);
+                check_seeks(&stream, &snapshot, &lost, &what);
+                checked += 1;
                 stream.disk.write_on_disk(path(file.index), to as u64, &file.bytes[to..to + 4096]).unwrap();
             }
         }
@@ -243,11 +225,11 @@ fn every_length() {
             let mut cut = oracle.clone();
             cut.files[number].bytes.truncate(blocks * 4096);
             let stream = Stream::of(cut);
-            let opened = Segment::open(stream.files[number].clone(), file.index);
-            match opened {
-                Ok(segment) => assert!(segment.is_none() && blocks < 2, "a shorter file is not what its batch says"),
-                Err(error) => assert!(matches!(error.kind(), ErrorKind::Corrupt(_)), "{error}"),
-            }
+            let next = oracle.files.get(number + 1).map_or(oracle.next_seq(), |next| next.seq);
+            let lost = check(&stream, &stream.snapshot(), "cut");
+            assert_eq!(lost, (file.seq..next).collect::<Vec<_>>(), "a shorter file is not what its batch says");
+            check_seeks(&stream, &stream.snapshot(), &lost, "cut");
+            assert!(!verify(&stream.snapshot()).ok());
         }
     }
 }
@@ -255,24 +237,36 @@ fn every_length() {
 #[test]
 fn what_belongs_to_another_place_is_found_out() {
     let stream = Stream::of(sampler(83));
-    let error = Segment::open(stream.files[0].clone(), 3).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Corrupt(_)) && error.path().is_some(), "{error:?}");
-    let segments = stream.segments();
     let (end, next) = (stream.oracle.end(), stream.oracle.next_seq());
-    let other = Stream::of(sampler(84)).segments();
-    let mixed = vec![segments[0].clone(), other[1].clone()];
-    let backwards = vec![segments[1].clone(), segments[0].clone()];
-    let twice = vec![segments[0].clone(), segments[0].clone()];
-    for wrong in [mixed, backwards, twice] {
-        assert!(matches!(Snapshot::new(wrong, end, next).unwrap_err().kind(), ErrorKind::Corrupt(_)));
+    let slots = stream.slots();
+    let begin = stream.oracle.files[1].seq;
+    let other = Stream::of(sampler(84)).slots();
+    let moved = Slot::new(stream.disk.io(), 7, path(0).into(), 12, CachePolicy::Drop);
+    // What each of them loses, in order.
+    let wrong = [
+        (vec![slots[0].clone(), other[1].clone()], begin..next),
+        (vec![other[0].clone(), slots[1].clone()], 0..begin),
+        (vec![slots[0].clone(), slots[0].clone()], begin..next),
+        (vec![slots[0].clone(), Arc::new(moved)], begin..next),
+    ];
+    for (files, lost) in wrong {
+        let snapshot = stream.of_slots(files, end, next);
+        let (records, gaps) = read_with_gaps(&snapshot, Start::Oldest);
+        assert_eq!(assert_dense(&stream.oracle, &records, &gaps), lost.collect::<Vec<_>>());
+        assert!(!verify(&snapshot).ok());
     }
+    let backwards = stream.of_slots(vec![slots[1].clone(), slots[0].clone()], end, next);
+    assert_true(&stream.oracle, &read_with_gaps(&backwards, Start::Oldest).0);
     for (end, next) in [(u64::MAX, next), (0, next), (end, 0)] {
-        assert!(matches!(Snapshot::new(segments.clone(), end, next).unwrap_err().kind(), ErrorKind::Corrupt(_)));
+        let (records, error) = read(&stream.of_slots(slots.clone(), end, next), ReadOptions::default());
+        assert_true(&stream.oracle, &records);
+        assert!(error.is_some(), "{end}, {next}");
     }
-    assert_eq!(*Snapshot::new(Vec::new(), end, next).unwrap_err().kind(), ErrorKind::InvalidInput);
+    let none = Snapshot::new(StreamId::new(83).unwrap(), Vec::new(), Mark::default());
+    assert_eq!(*none.unwrap_err().kind(), ErrorKind::InvalidInput);
     // More seqs, or a longer stream, than there is.
     for (end, next) in [(end, next + 5), (end + 64, next), (end + 64, next + 5)] {
-        let snapshot = Snapshot::new(segments.clone(), end, next).unwrap();
+        let snapshot = stream.of_slots(stream.slots(), end, next);
         let (records, error) = read(&snapshot, ReadOptions::default());
         assert_eq!((records.len() as u64, error), (stream.oracle.next_seq(), Some(stream.oracle.next_seq()..next)));
     }
@@ -287,18 +281,17 @@ fn a_missing_file_is_a_gap() {
     let end = oracle.next_seq();
     apply(&mut oracle, &Op::Append { sizes: vec![1, 2], together: false, aligned: false });
     let stream = Stream::of(oracle);
-    let mut segments = stream.segments();
-    // The first file seems to reach to the third: it is as long as its own capacity at most.
-    let all = segments.clone();
-    segments.remove(1);
-    match Snapshot::new(segments, stream.oracle.end(), stream.oracle.next_seq()) {
-        Ok(snapshot) => {
-            let (records, gaps) = read_with_gaps(&snapshot, Start::Oldest);
-            assert_eq!(assert_dense(&stream.oracle, &records, &gaps), (begin..end).collect::<Vec<_>>());
-        }
-        Err(error) => assert!(matches!(error.kind(), ErrorKind::Corrupt(_))),
+    let mut slots = stream.slots();
+    assert_eq!(slots.len(), 3);
+    let lost: Vec<u64> = (begin..end).collect();
+    // One that should be there and is not, and one that is not in the list: the first file seems to reach to the third.
+    stream.disk.io().remove_file(path(stream.oracle.files[1].index).as_ref()).unwrap();
+    for _ in 0..2 {
+        let snapshot = stream.of_slots(slots.clone(), stream.oracle.end(), stream.oracle.next_seq());
+        assert_eq!(check(&stream, &snapshot, "missing"), lost);
+        check_seeks(&stream, &snapshot, &lost, "missing");
+        slots = vec![slots[0].clone(), slots[slots.len() - 1].clone()];
     }
-    assert_eq!(all.len(), 3);
 }
 
 #[test]
@@ -308,7 +301,7 @@ fn a_header_of_a_later_version_is_not_ours_to_read() {
     for at in [0, file.own(1)] {
         stream.disk.write_on_disk(path(file.index), file.offset(at) + 3, &[2]).unwrap();
     }
-    let error = Segment::open(stream.files[0].clone(), file.index).unwrap_err();
+    let error = stream.snapshot().read(ReadOptions::default()).unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::Unsupported);
 }
 
@@ -353,14 +346,17 @@ proptest! {
             let file = &stream.oracle.files[file % stream.oracle.files.len()];
             rot(&stream.disk, &path(file.index), at % (file.offset(file.at - 1) + 1), *kind);
         }
-        if let Some(snapshot) = reopened(&stream) {
-            let lost = check(&stream, &snapshot, "any damage");
-            prop_assert_eq!(snapshot.verify(|_| Ok(())).unwrap().records, stream.oracle.next_seq() - lost.len() as u64);
-            for seq in (0..stream.oracle.next_seq()).step_by(5) {
-                assert_true(&stream.oracle, &read_with_gaps(&snapshot, Start::Seq(seq)).0);
-                if let Ok(record) = snapshot.get(seq) {
-                    prop_assert_eq!(&record.unwrap().data, &stream.oracle.records[seq as usize].1);
-                }
+        let snapshot = stream.snapshot();
+        if snapshot.oldest_seq().is_err() {
+            prop_assert!(snapshot.read(ReadOptions::default()).is_err() && snapshot.verify().is_err());
+            return Ok(());
+        }
+        let lost = check(&stream, &snapshot, "any damage");
+        prop_assert_eq!(verify(&snapshot).records, stream.oracle.next_seq() - lost.len() as u64);
+        for seq in (0..stream.oracle.next_seq()).step_by(5) {
+            assert_true(&stream.oracle, &read_with_gaps(&snapshot, Start::Seq(seq)).0);
+            if let Ok(record) = snapshot.get(seq) {
+                prop_assert_eq!(&record.unwrap().data, &stream.oracle.records[seq as usize].1);
             }
         }
     }
@@ -392,7 +388,7 @@ fn a_block_of_another_history_is_never_read() {
     for block in 2..blocks - 1 {
         let range = (block * 4096) as usize..(block * 4096 + 4096) as usize;
         stream.disk.write_on_disk(path(1), block * 4096, &other.files[0].bytes[range.clone()]).unwrap();
-        let snapshot = reopened(&stream).unwrap();
+        let snapshot = stream.snapshot();
         let lost = check(&stream, &snapshot, "another history");
         let hit = file.placed.iter().filter(|batch| batch.at / file.data() == block);
         let hit: Vec<u64> = hit.flat_map(|batch| batch.seq..batch.seq + batch.count).collect();
@@ -415,10 +411,11 @@ fn a_seq_that_was_passed_over_is_a_gap() {
 }
 
 #[test]
-fn two_copies_that_say_different_things_are_damage() {
+fn two_copies_that_say_different_things_do_not_pass_unnoticed() {
     let stream = Stream::of(sampler(92));
     let (file, other) = (&stream.oracle.files[0], sampler(93));
     stream.disk.write_on_disk(path(file.index), 4096, &other.files[0].bytes[4096..8192]).unwrap();
-    let error = Segment::open(stream.files[0].clone(), file.index).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Corrupt(_)) && error.block() == Some(0), "{error:?}");
+    // With the second copy the batches behind it in its block are gone, too.
+    check(&stream, &stream.snapshot(), "two copies");
+    assert!(!verify(&stream.snapshot()).ok());
 }

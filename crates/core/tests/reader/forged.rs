@@ -2,10 +2,10 @@
 //! checksums is reached. Nothing panics, nothing hangs, and the work stays in proportion to the file.
 
 use proptest::prelude::*;
-use pstream_core::stream::read::{ReadOptions, Segment, Snapshot, Start};
+use pstream_core::stream::read::{ReadOptions, Snapshot, Start};
 use pstream_sim::CallKind;
 
-use crate::harness::{Stream, apply, from, ops, sampler};
+use crate::harness::{Stream, apply, from, ops, sampler, search, verify};
 use crate::oracle::{Oracle, checksum, seal_header};
 
 /// Reads everything in every way, and counts the reads.
@@ -29,8 +29,8 @@ fn exercise(stream: &Stream, snapshot: &Snapshot) {
         }
     }
     let mut memory = Vec::new();
-    let mut reader = snapshot.read(ReadOptions::default()).unwrap();
-    while let Ok(run) = reader.next_run(&mut memory) {
+    let mut reader = snapshot.read(ReadOptions::default()).ok();
+    while let Some(Ok(run)) = reader.as_mut().map(|reader| reader.next_run(&mut memory)) {
         if run.batches.is_empty() {
             break;
         }
@@ -40,10 +40,12 @@ fn exercise(stream: &Stream, snapshot: &Snapshot) {
     }
     for seq in seqs {
         drop(snapshot.get(seq));
-        drop(snapshot.search(|at, _| Ok(at.cmp(&seq))));
+        drop(search(snapshot, |at, _| at < seq));
         passes += 2;
     }
-    drop(snapshot.verify(|_| Ok(())).unwrap());
+    if let Ok(mut verifier) = snapshot.verify() {
+        while verifier.step().unwrap() {}
+    }
     let trace = stream.disk.trace();
     let bytes: u64 = trace.iter().filter(|call| call.kind == CallKind::Read).map(|call| call.len).sum();
     let size: u64 = stream.oracle.files.iter().map(|file| file.bytes.len() as u64).sum();
@@ -178,8 +180,7 @@ proptest! {
             file.bytes[offset..offset + 64].copy_from_slice(&header);
         }
         let stream = Stream::of(oracle);
-        let segment = Segment::open(stream.files[0].clone(), 1).unwrap().unwrap();
-        exercise(&stream, &Snapshot::new(vec![segment.into()], end, next_seq).unwrap());
+        exercise(&stream, &stream.of_slots(stream.slots(), end, next_seq));
     }
 
     /// A file batch of arbitrary fields, its checksums right.
@@ -199,13 +200,7 @@ proptest! {
             seal_header(id, &mut file.bytes[offset..offset + 64]);
         }
         let stream = Stream::of(oracle);
-        let opened = stream.oracle.files.iter().zip(&stream.files);
-        let segments: Vec<_> = opened
-            .filter_map(|(file, opened)| Segment::open(opened.clone(), file.index).ok().flatten().map(Into::into))
-            .collect();
-        if let Ok(snapshot) = Snapshot::new(segments, stream.oracle.end(), stream.oracle.next_seq()) {
-            exercise(&stream, &snapshot);
-        }
+        exercise(&stream, &stream.snapshot());
     }
 }
 
@@ -220,7 +215,7 @@ fn block_headers_are_compared_with_the_batches() {
                 let head = &mut oracle.files[number].bytes[(block * 4096) as usize..][..48];
                 head[at..at + size][1] ^= 4;
                 seal_header(25, head);
-                let report = Stream::of(oracle).snapshot().verify(|_| Ok(())).unwrap();
+                let report = verify(&Stream::of(oracle).snapshot());
                 assert_eq!(report.records, sample.next_seq());
                 assert!(!report.ok(), "byte {at} of block {block} of file {number}");
             }
@@ -235,7 +230,7 @@ fn kinds_out_of_place_are_not_believed() {
         let mut oracle = sampler(26);
         oracle.mark(kind);
         let snapshot = Stream::of(oracle).snapshot();
-        assert!(!snapshot.verify(|_| Ok(())).unwrap().ok(), "{kind}");
+        assert!(!verify(&snapshot).ok(), "{kind}");
     }
 }
 
@@ -246,11 +241,11 @@ fn nothing_is_read_behind_the_end() {
     let last = stream.oracle.files[1].placed.last().unwrap().clone();
     let whole = stream.oracle.end();
     for end in [whole - 8, whole - last.len + 64, whole - last.len + 8] {
-        let snapshot = Snapshot::new(stream.segments(), end, last.seq).unwrap();
+        let snapshot = stream.of_slots(stream.slots(), end, last.seq);
         let (records, error) = crate::harness::read(&snapshot, ReadOptions::default());
         assert_eq!((records.len() as u64, error), (last.seq, Some(last.seq..last.seq)));
     }
-    let snapshot = Snapshot::new(stream.segments(), whole - last.len, last.seq).unwrap();
+    let snapshot = stream.of_slots(stream.slots(), whole - last.len, last.seq);
     let (records, error) = crate::harness::read(&snapshot, ReadOptions::default());
     assert_eq!((records.len() as u64, error), (last.seq, None));
 }

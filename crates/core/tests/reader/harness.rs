@@ -4,8 +4,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
-use pstream_core::stream::read::{ReadOptions, Segment, Snapshot, Start};
-use pstream_core::{BlockFile, ErrorKind, FileOptions};
+use pstream_core::format::StreamId;
+use pstream_core::stream::Mark;
+use pstream_core::stream::read::{ReadOptions, Slot, Snapshot, Start, VerifyReport};
+use pstream_core::{CachePolicy, ErrorKind, Result};
 use pstream_sim::SimDisk;
 
 use crate::oracle::{Oracle, SEAL, TOGETHER, WATERMARK, pattern};
@@ -13,7 +15,6 @@ use crate::oracle::{Oracle, SEAL, TOGETHER, WATERMARK, pattern};
 pub struct Stream {
     pub disk: SimDisk,
     pub oracle: Oracle,
-    pub files: Vec<Arc<BlockFile>>,
 }
 
 pub fn path(index: u16) -> String {
@@ -24,28 +25,30 @@ impl Stream {
     pub fn of(oracle: Oracle) -> Self {
         let disk = SimDisk::new(1);
         disk.io().create_dir(Path::new("/d")).unwrap();
-        let files = oracle.files.iter().map(|file| {
+        for file in &oracle.files {
             disk.install(path(file.index), &file.bytes).unwrap();
-            let opened = BlockFile::open(&*disk.io(), Path::new(&path(file.index)), file.shift, FileOptions::default());
-            Arc::new(opened.unwrap())
-        });
-        Self { files: files.collect(), disk, oracle }
+        }
+        Self { disk, oracle }
     }
 
-    pub fn segments(&self) -> Vec<Arc<Segment>> {
-        let open = |(file, opened): (&crate::oracle::File, &Arc<BlockFile>)| {
-            Arc::new(Segment::open(Arc::clone(opened), file.index).unwrap().expect("a file in use"))
+    pub fn slots(&self) -> Vec<Arc<Slot>> {
+        let slot = |file: &crate::oracle::File| {
+            Arc::new(Slot::new(self.disk.io(), file.index, path(file.index).into(), file.shift, CachePolicy::Drop))
         };
-        self.oracle.files.iter().zip(&self.files).map(open).collect()
+        self.oracle.files.iter().map(slot).collect()
     }
 
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::new(self.segments(), self.oracle.end(), self.oracle.next_seq()).unwrap()
+        self.of_slots(self.slots(), self.oracle.end(), self.oracle.next_seq())
     }
 
-    /// A snapshot from the third file on.
+    pub fn of_slots(&self, slots: Vec<Arc<Slot>>, position: u64, seq: u64) -> Snapshot {
+        Snapshot::new(StreamId::new(self.oracle.id).unwrap(), slots, Mark { position, seq }).unwrap()
+    }
+
+    /// A snapshot without so many of the first files.
     pub fn without_first(&self, files: usize) -> Snapshot {
-        Snapshot::new(self.segments().split_off(files), self.oracle.end(), self.oracle.next_seq()).unwrap()
+        self.of_slots(self.slots().split_off(files), self.oracle.end(), self.oracle.next_seq())
     }
 }
 
@@ -75,13 +78,34 @@ pub fn read(snapshot: &Snapshot, options: ReadOptions) -> (Read, Option<std::ops
             Ok(None) => return (records, None),
             Err(error) => {
                 assert!(matches!(error.kind(), ErrorKind::Corrupt(_)), "{error}");
-                assert!(error.path().is_some() && error.block().is_some() && error.position().is_some());
+                assert!(error.path().is_some());
                 let again = reader.next_batch().unwrap_err();
                 assert_eq!(again.seqs(), error.seqs(), "the reader stays where it is");
                 return (records, error.seqs());
             }
         }
     }
+}
+
+/// Searches the way that a caller does who compares by himself.
+pub fn search(snapshot: &Snapshot, mut before: impl FnMut(u64, &[u8]) -> bool) -> Result<u64> {
+    let mut search = snapshot.search();
+    while let Some(record) = search.next()? {
+        search.answer(before(record.seq, &record.data));
+    }
+    Ok(search.seq())
+}
+
+/// Verifies everything, step by step.
+pub fn verify(snapshot: &Snapshot) -> VerifyReport {
+    let mut verifier = snapshot.verify().unwrap();
+    let mut before = 0;
+    while verifier.step().unwrap() {
+        assert!(verifier.bytes() >= before + (1 << 20), "a step goes on");
+        before = verifier.bytes();
+    }
+    assert_eq!(verifier.bytes(), verifier.total_bytes());
+    verifier.into_report()
 }
 
 pub type Seqs = Vec<std::ops::Range<u64>>;

@@ -1,9 +1,7 @@
 //! A reader that goes on as the stream grows, and when files are released behind it.
 
-use std::sync::Arc;
-
 use pstream_core::ErrorKind;
-use pstream_core::stream::read::{Reader, Segment, Snapshot, Start};
+use pstream_core::stream::read::{Reader, Snapshot, Start};
 
 use crate::harness::{Op, Stream, apply, from, path};
 use crate::oracle::Oracle;
@@ -35,8 +33,8 @@ fn growing() -> Growing {
 impl Growing {
     fn at(&self, step: usize, released: usize) -> Snapshot {
         let (files, end, next) = self.steps[step];
-        let segments: Vec<Arc<Segment>> = self.stream.segments().drain(released.min(files - 1)..files).collect();
-        Snapshot::new(segments, end, next).unwrap()
+        let slots = self.stream.slots().drain(released.min(files - 1)..files).collect();
+        self.stream.of_slots(slots, end, next)
     }
 }
 
@@ -90,10 +88,43 @@ fn one_that_fell_behind_is_told_so() {
     let growing = growing();
     let mut reader = growing.at(3, 0).read(from(Start::Oldest)).unwrap();
     let last = growing.steps.len() - 1;
-    let oldest = growing.at(last, 3).oldest_seq();
+    let oldest = growing.at(last, 3).oldest_seq().unwrap();
     assert_eq!(*reader.renew(growing.at(last, 3)).unwrap_err().kind(), ErrorKind::Trimmed(oldest));
-    let closed = &growing.stream.files[0];
-    closed.close();
-    assert_eq!(reader.next_batch().unwrap_err().code(), "PSTREAM_CLOSED");
-    assert!(growing.stream.disk.disk_len(path(1)).is_ok());
+    // The file that it is in, and the next one, are open; those behind are gone.
+    for index in 1..=3 {
+        growing.stream.disk.io().remove_file(path(index).as_ref()).unwrap();
+    }
+    let mut next = 0;
+    drain(&growing, &mut reader, &mut next);
+    assert_eq!(next, growing.steps[3].2);
+    let mut reader = growing.at(last, 0).read(from(Start::Oldest)).unwrap();
+    assert_eq!(reader.seq(), oldest, "the oldest record there is");
+    assert_eq!(*growing.at(last, 0).get(0).unwrap_err().kind(), ErrorKind::Trimmed(oldest));
+    let mut next = oldest;
+    drain(&growing, &mut reader, &mut next);
+    assert_eq!(next, growing.stream.oracle.next_seq());
+}
+
+/// Released while it reads: what is open is read to its end, and then it says what is left.
+#[test]
+fn files_that_are_released_under_a_reader() {
+    let growing = growing();
+    let last = growing.steps.len() - 1;
+    let oracle = &growing.stream.oracle;
+    let mut reader = growing.at(last, 0).read(from(Start::Oldest)).unwrap();
+    let before = growing.stream.disk.open_handles();
+    for index in 1..=4 {
+        growing.stream.disk.io().remove_file(path(index).as_ref()).unwrap();
+    }
+    let mut next = 0;
+    let error = loop {
+        match reader.next_batch() {
+            Ok(batch) => next += batch.expect("more").count,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((next, error.kind()), (oracle.files[1].seq, &ErrorKind::Trimmed(oracle.files[4].seq)));
+    assert_eq!(before, 2, "the file that is read and the next one");
+    drop(reader);
+    assert_eq!(growing.stream.disk.open_handles(), 0);
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use pstream_core::stream::read::{ReadOptions, Segment, Snapshot};
+use pstream_core::format::StreamId;
+use pstream_core::stream::Mark;
+use pstream_core::stream::read::{ReadOptions, Slot, Snapshot};
 use pstream_core::{BlockFile, CachePolicy, FileOptions, OsIo, Residency};
 
 use crate::oracle::Oracle;
@@ -18,10 +20,11 @@ fn resident(cache: CachePolicy) -> Residency {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");
     std::fs::write(&path, &oracle.file().bytes).unwrap();
-    let options = FileOptions { cache, ..FileOptions::default() };
-    let file = Arc::new(BlockFile::open(&OsIo, &path, 16, options).unwrap());
-    let segment = Segment::open(Arc::clone(&file), 1).unwrap().unwrap();
-    let snapshot = Snapshot::new(vec![segment.into()], oracle.end(), oracle.next_seq()).unwrap();
+    // Its opening empties the cache; it reads nothing.
+    let file = BlockFile::open(&OsIo, &path, 16, FileOptions::default()).unwrap();
+    let slot = Slot::new(Arc::new(OsIo), 1, path, 16, cache);
+    let end = Mark { position: oracle.end(), seq: oracle.next_seq() };
+    let snapshot = Snapshot::new(StreamId::new(11).unwrap(), vec![slot.into()], end).unwrap();
     let mut reader = snapshot.read(ReadOptions { cache, ..ReadOptions::default() }).unwrap();
     let (mut memory, mut count, mut most) = (Vec::new(), 0, 0);
     loop {

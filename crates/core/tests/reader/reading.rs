@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use pstream_core::stream::read::{ReadOptions, Start};
 use pstream_core::{CachePolicy, ErrorKind};
 
-use crate::harness::{Op, Stream, apply, assert_true, from, ops, read, read_with_gaps, sampler};
+use crate::harness::{Op, Stream, apply, assert_true, from, ops, read, read_with_gaps, sampler, search, verify};
 use crate::oracle::Oracle;
 
 fn seqs(stream: &Stream, options: ReadOptions) -> Vec<u64> {
@@ -27,9 +27,9 @@ fn check_everything(stream: &Stream, step: usize) {
         let got = snapshot.get(seq).unwrap().map(|record| (record.seq, record.time_ms, record.data));
         let expected = oracle.records.get(seq as usize).map(|(time, data)| (seq, *time, data.clone()));
         assert_eq!(got, expected, "get {seq}");
-        let found = snapshot.search(|at, data| {
+        let found = search(&snapshot, |at, data| {
             assert_eq!(data, oracle.records[at as usize].1);
-            Ok(at.cmp(&seq))
+            at < seq
         });
         assert_eq!(found.unwrap(), seq.min(next), "search {seq}");
     }
@@ -41,7 +41,7 @@ fn check_everything(stream: &Stream, step: usize) {
         assert_eq!(seqs(stream, from(Start::Time(time))), (first..next).collect::<Vec<_>>(), "from time {time}");
     }
     assert_eq!(seqs(stream, from(Start::End)), Vec::<u64>::new());
-    let report = snapshot.verify(|_| Ok(())).unwrap();
+    let report = verify(&snapshot);
     assert!(report.ok(), "{report:?}");
     let bytes: usize = oracle.records.iter().map(|record| record.1.len()).sum();
     assert_eq!((report.records, report.bytes), (next, bytes as u64));
@@ -81,7 +81,7 @@ fn an_empty_stream_has_no_records() {
     let stream = Stream::of(Oracle::new(3, 1, 16, 16));
     check_everything(&stream, 1);
     // Not even the file batch is known to be durable.
-    let snapshot = pstream_core::stream::read::Snapshot::new(stream.segments(), 0, 0).unwrap();
+    let snapshot = stream.of_slots(stream.slots(), 0, 0);
     let mut reader = snapshot.read(from(Start::End)).unwrap();
     assert!(reader.next_batch().unwrap().is_none());
 }
@@ -110,7 +110,7 @@ fn a_released_record_is_an_error_that_names_the_oldest() {
     }
     let (records, error) = read(&snapshot, ReadOptions::default());
     assert_eq!((records[0].0, records.len() as u64, error), (oldest, stream.oracle.next_seq() - oldest, None));
-    assert_eq!(snapshot.search(|seq, _| Ok(seq.cmp(&0))).unwrap(), oldest);
+    assert_eq!(search(&snapshot, |_, _| false).unwrap(), oldest);
     let (records, _) = read(&snapshot, from(Start::Time(0)));
     assert_eq!(records[0].0, oldest);
 }

@@ -3,9 +3,9 @@
 use std::cell::Cell;
 
 use pstream_core::stream::read::{ReadOptions, Start};
-use pstream_sim::CallKind;
+use pstream_sim::{CallKind, Effect, Fault};
 
-use crate::harness::{Op, Stream, apply, from, read};
+use crate::harness::{Op, Stream, apply, from, read, search};
 use crate::oracle::Oracle;
 
 fn reads(stream: &Stream, act: impl FnOnce()) -> usize {
@@ -53,9 +53,9 @@ fn most(stream: &Stream) -> [usize; 4] {
         });
         compares.set(0);
         let search = reads(stream, || {
-            let found = snapshot.search(|at, _| {
+            let found = search(&snapshot, |at, _| {
                 compares.set(compares.get() + 1);
-                Ok(at.cmp(&seq))
+                at < seq
             });
             assert_eq!(found.unwrap(), seq);
         });
@@ -96,7 +96,7 @@ fn block_headers_that_cannot_be_read_are_passed_over() {
             assert_eq!(record.data, stream.oracle.records[seq as usize].1);
         });
         assert!(count < 120, "{count}");
-        let found = snapshot.search(|at, _| Ok(at.cmp(&seq))).unwrap();
+        let found = search(&snapshot, |at, _| at < seq).unwrap();
         assert_eq!(found, seq);
     }
 }
@@ -116,11 +116,25 @@ fn reading_on_and_on_reads_each_byte_once() {
     assert!(largest <= 1 << 20);
 }
 
+/// A search waits for its answers, however often it is asked, and a read that failed can be tried again.
 #[test]
-fn an_error_of_the_caller_ends_the_search() {
+fn a_search_waits_for_its_answers() {
     let stream = long(60);
-    let error = pstream_core::Error::new(pstream_core::ErrorKind::InvalidInput, "no");
-    let mut error = Some(error);
-    let found = stream.snapshot().search(|_, _| Err(error.take().unwrap()));
-    assert_eq!(found.unwrap_err().to_string(), "no");
+    let next = stream.oracle.next_seq();
+    for seq in (0..=next).step_by(41) {
+        let mut search = stream.snapshot().search();
+        let mut asked = 0;
+        loop {
+            stream.disk.inject(Fault::new(Effect::EIO).kind(CallKind::Read).nth(1 + asked % 3));
+            let first = search.next();
+            stream.disk.clear_faults();
+            let Some(record) = search.next().unwrap() else { break };
+            if let Ok(Some(first)) = first {
+                assert_eq!(first, record);
+            }
+            search.answer(record.seq < seq);
+            asked += 1;
+        }
+        assert_eq!(search.seq(), seq);
+    }
 }

@@ -1,13 +1,11 @@
-//! Reads a stream with the engine's own reader, as another process of a copy of the machine: the disk itself, its cache
-//! and the numbers of its calls stay as they are.
+//! Reads a stream with the engine's own reader.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
-use pstream_core::stream::Log;
-use pstream_core::stream::read::{Gap, ReadOptions, Segment, Snapshot};
-use pstream_core::{BlockFile, FileOptions, Result};
-use pstream_sim::SimDisk;
+use pstream_core::Result;
+use pstream_core::stream::read::{Gap, ReadOptions};
+use pstream_core::stream::{Level, Log};
 
 /// What a reader was given.
 #[derive(Debug, Default)]
@@ -17,21 +15,9 @@ pub struct Given {
     pub gaps: Vec<Range<u64>>,
 }
 
-/// All that can be read up to the durable end, and what a verification counts.
-pub fn read(disk: &SimDisk, log: &Log) -> Result<Given> {
-    let copy = disk.fork();
-    copy.clear_faults();
-    let io = copy.as_process(2).io();
-    let view = log.snapshot()?;
-    let (mut segments, mut headless) = (Vec::new(), false);
-    for file in view.files() {
-        let opened = BlockFile::open(&*io, file.path(), file.block_shift(), FileOptions::default())?;
-        match Segment::open(Arc::new(opened), file.index())? {
-            Some(segment) => segments.push(Arc::new(segment)),
-            None => headless = true,
-        }
-    }
-    let snapshot = Snapshot::new(segments, view.durable().position, view.durable().seq)?;
+/// All that can be read up to the end of this level; a verification must find the same.
+pub fn read(log: &Log, level: Level) -> Result<Given> {
+    let snapshot = log.snapshot(level)?;
     let gaps = Arc::new(Mutex::new(Vec::new()));
     let list = Arc::clone(&gaps);
     let on_gap = Box::new(move |gap: Gap| list.lock().unwrap().push(gap.from_seq..gap.to_seq));
@@ -42,10 +28,10 @@ pub fn read(disk: &SimDisk, log: &Log) -> Result<Given> {
     }
     drop(reader);
     let gaps = std::mem::take(&mut *gaps.lock().unwrap());
-    let report = snapshot.verify(|_| Ok(()))?;
+    let mut verifier = snapshot.verify()?;
+    while verifier.step()? {}
+    let report = verifier.into_report();
     assert_eq!(report.records, records.len() as u64, "a verification reads what a reader does");
     assert!(gaps.is_empty() || !report.ok(), "a verification finds what a reader meets: {gaps:?}");
-    let lost = headless.then(|| 0..snapshot.oldest_seq());
-    let gaps = gaps.into_iter().chain(lost).collect();
     Ok(Given { records, gaps })
 }

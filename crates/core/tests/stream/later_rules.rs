@@ -8,26 +8,10 @@ use pstream_core::{BlockFile, ErrorKind, FileOptions};
 use pstream_sim::{CallKind, Effect, Fault, Keep, SimDisk};
 
 use crate::harness::{
-    aligned, commit, commit_as, commit_each, disk, open, open_with, options, path, record, rest, sized, write,
+    aligned, commit, commit_as, commit_each, disk, file_offset, is_corrupt, large_blocks, open, open_with, options,
+    path, record, rest, sized, write,
 };
 use crate::reader::read;
-
-fn is_corrupt(disk: &SimDisk, options: &LogOptions) -> bool {
-    match open_with(&disk.io(), options) {
-        Ok(_) => false,
-        Err(error) => matches!(error.kind(), ErrorKind::Corrupt(_)),
-    }
-}
-
-/// A file offset in a file of 4 KiB blocks.
-fn file_offset(at: u64) -> u64 {
-    at / 4048 * 4096 + 48 + at % 4048
-}
-
-/// One file of blocks of 16 KiB.
-fn large_blocks() -> LogOptions {
-    LogOptions { block_size: 16384, ..sized(32, 64) }
-}
 
 /// After a failed sync of the writer, a reader's own says yes.
 #[test]
@@ -42,7 +26,7 @@ fn rule_08_a_readers_sync_proves_nothing() {
     let reader = BlockFile::open(&*other.io(), path(1).as_ref(), 12, FileOptions::default()).unwrap();
     drop(reader);
     assert_eq!(log.durable().seq, 1, "what is durable is known by the writer's syncs alone");
-    assert_eq!(log.snapshot().unwrap().durable().seq, 1);
+    assert_eq!(log.snapshot(Level::Durable).unwrap().next_seq(), 1);
     let recovery = log.recover_in_place().unwrap();
     assert_eq!(recovery.next_seq, 1);
     commit(&mut log, &[record(2, 100)]);
@@ -174,6 +158,30 @@ fn rule_11_a_torn_range_is_zeroed() {
     assert!(disk.disk_bytes(path(1), 3 * 4096..8 * 4096).unwrap().iter().all(|byte| *byte == 0));
 }
 
+/// The zeros themselves may be in the cache alone.
+#[test]
+fn rule_11_zeros_are_written_again_where_the_cache_stays() {
+    let disk = disk(86);
+    let (mut log, _) = open(&disk);
+    commit(&mut log, &[record(0, 300)]);
+    write(&mut log, &[record(1, 7000)]);
+    drop(log);
+    rest(&disk);
+    let torn = read(&disk).unwrap().batches[1].clone();
+    disk.flip_bit(path(1), file_offset(torn.at + 6000), 2).unwrap();
+    disk.pin_cache(path(1), true).unwrap();
+    // The sync behind the zeros fails, and the next one says that all is well.
+    disk.inject(Fault::new(Effect::FAIL_SYNC).kind(CallKind::SyncData).nth(2));
+    disk.record(true);
+    let (log, recovery) = open(&disk);
+    assert_eq!(recovery.next_seq, 1);
+    let zeroed = disk.trace().iter().filter(|call| call.kind == CallKind::ZeroRange).count();
+    drop(log);
+    disk.power_cut(&Keep::None);
+    let behind = disk.disk_bytes(path(1), 3 * 4096..8 * 4096).unwrap();
+    assert!(behind.iter().all(|byte| *byte == 0), "zeroed {zeroed} times");
+}
+
 /// Otherwise a crash could keep an older file and lose a newer one: a gap, and false corruption.
 #[test]
 fn rule_12_each_release_is_durable_before_the_next() {
@@ -197,7 +205,7 @@ fn rule_12_each_release_is_durable_before_the_next() {
     let (mut log, _) = open(&start);
     start.record(true);
     while log.release_first().unwrap() {}
-    assert_eq!(log.snapshot().unwrap().files().len(), 1);
+    assert_eq!(log.snapshot(Level::Durable).unwrap().files().len(), 1);
     let trace = start.trace();
     let calls: Vec<CallKind> = trace
         .iter()
@@ -265,6 +273,6 @@ fn rule_14_files_are_never_recycled() {
     assert!(renamed.len() > 10 && renamed.iter().all(|name| *name == "alloc.tmp"), "a file gets its name once");
     let made = trace.iter().filter(|call| call.kind == CallKind::Create && call.name == "alloc.tmp").count();
     assert_eq!(made, renamed.len(), "and each is made anew");
-    let indexes: Vec<u16> = log.snapshot().unwrap().files().iter().map(pstream_core::stream::FileView::index).collect();
+    let indexes: Vec<u16> = log.snapshot(Level::Durable).unwrap().files().iter().map(|file| file.index()).collect();
     assert!(indexes[0] > 10, "{indexes:?}");
 }

@@ -12,12 +12,14 @@
     clippy::as_conversions,
     clippy::cast_possible_truncation,
     clippy::print_stdout,
+    clippy::struct_excessive_bools,
     missing_docs,
     unreachable_pub,
     reason = "tests say what they expect by panicking"
 )]
 
 mod basics;
+mod boundaries;
 mod bytes;
 mod crashes;
 mod engine;
@@ -29,6 +31,7 @@ mod oracle;
 mod premade;
 mod program;
 mod reader;
+mod reading;
 mod rot;
 mod rules;
 mod salvage;

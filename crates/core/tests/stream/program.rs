@@ -80,7 +80,7 @@ impl Run {
             }
             Step::Release => {
                 // It may be done when nobody learns of it.
-                let files = log.snapshot().unwrap().files().to_vec();
+                let files = log.snapshot(Level::Durable).unwrap().files().to_vec();
                 let next = files.get(1).map(|file| file.start().map_or(u64::MAX, |start| start.seq));
                 self.oracle.released = self.oracle.released.max(next.unwrap_or(0));
                 log.release_first()?;

@@ -5,30 +5,14 @@
 
 use pstream_core::ErrorKind;
 use pstream_core::format::batch::HEADER_LEN;
-use pstream_core::stream::{Level, LogOptions, Pending, PendingKind, Previous};
-use pstream_sim::{CallKind, Effect, Fault, Keep, ResidencyModel, SimDisk};
+use pstream_core::stream::{Level, Pending, PendingKind, Previous};
+use pstream_sim::{CallKind, Effect, Fault, Keep, ResidencyModel};
 
 use crate::harness::{
-    aligned, commit, commit_as, commit_each, disk, open, open_with, options, path, payload, record, rest, sized, write,
+    aligned, commit, commit_as, commit_each, disk, file_offset, is_corrupt, large_blocks, open, open_with, options,
+    path, payload, record, rest, sized, write,
 };
 use crate::reader::read;
-
-fn is_corrupt(disk: &SimDisk, options: &LogOptions) -> bool {
-    match open_with(&disk.io(), options) {
-        Ok(_) => false,
-        Err(error) => matches!(error.kind(), ErrorKind::Corrupt(_)),
-    }
-}
-
-/// A file offset in a file of 4 KiB blocks.
-fn file_offset(at: u64) -> u64 {
-    at / 4048 * 4096 + 48 + at % 4048
-}
-
-/// One file of blocks of 16 KiB.
-fn large_blocks() -> LogOptions {
-    LogOptions { block_size: 16384, ..sized(32, 64) }
-}
 
 /// The next file was prepared, an append went to the file before it, kill: an open that synced only the last file showed
 /// the append, a power cut dropped it, and that was false corruption.
@@ -149,7 +133,7 @@ fn rule_02_holds_for_the_file_batch() {
     let (mut log, _) = open(&disk);
     commit_each(&mut log, 0..6, 3000);
     log.prepare_next().unwrap();
-    let next = log.snapshot().unwrap().files().len() as u16 + 1;
+    let next = log.snapshot(Level::Durable).unwrap().files().len() as u16 + 1;
     disk.inject(
         Fault::new(Effect::FAIL_SYNC)
             .kind(CallKind::SyncData)

@@ -92,7 +92,7 @@ fn no_space_for_the_copy_of_a_torn_tail() {
         let before = disk.cached_bytes(path(1), 0..u64::MAX).unwrap();
         let (mut log, recovery) = open_with(&disk.io(), &options).unwrap();
         assert!(recovery.postponed, "{kind:?}");
-        assert_eq!((recovery.next_seq, log.snapshot().unwrap().durable().seq), (3, 3));
+        assert_eq!((recovery.next_seq, log.snapshot(Level::Durable).unwrap().next_seq()), (3, 3));
         if kind.is_none() {
             assert_eq!(recovery.torn.unwrap().saved_as, None);
             for _ in 0..3 {
@@ -110,13 +110,29 @@ fn no_space_for_the_copy_of_a_torn_tail() {
     }
 }
 
+/// A watermark that was not written is no part of what can be read.
+#[test]
+fn a_postponed_open_ends_where_the_stream_does() {
+    let disk = disk(92);
+    let (mut log, _) = open(&disk);
+    commit(&mut log, &[record(0, 100)]);
+    disk.process_crash();
+    disk.inject(Fault::new(Effect::Torn(std::io::ErrorKind::StorageFull)).kind(CallKind::WriteSynced));
+    let (log, recovery) = open(&disk);
+    assert!(recovery.postponed);
+    for level in [Level::Durable, Level::Written] {
+        assert_eq!(log.snapshot(level).unwrap().end(), log.durable().position);
+        assert_eq!(crate::engine::read(&log, level).unwrap().records, [(0, record(0, 100))]);
+    }
+}
+
 #[test]
 fn the_newest_copies_are_kept() {
     let disk = disk(43);
     for number in 0..20 {
         let (mut log, _) = open(&disk);
         write(&mut log, &[record(number, 4000)]);
-        log.snapshot().unwrap();
+        log.snapshot(Level::Durable).unwrap();
         let position = log.durable().position;
         drop(log);
         rest(&disk);

@@ -42,6 +42,8 @@ pub(super) enum Met {
     Batch(Found),
     /// No batch here, though there should be one.
     Damage(Damage),
+    /// Another file begins.
+    File,
     /// The stream ends, or goes on in the next file.
     End,
 }
@@ -54,6 +56,8 @@ pub(super) struct Damage {
     pub(super) seqs: Range<u64>,
     /// Where the next batch begins, and what it names as its predecessor's checksum, if that is known.
     pub(super) resume: Option<(u64, Option<u32>)>,
+    /// Not in the file that the walk is in: files behind it cannot be read.
+    pub(super) whole_files: bool,
 }
 
 /// A batch whose header is right, and that cannot be believed.
@@ -78,13 +82,6 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// From the first batch of the file on.
-    pub(super) fn from_start(part: Part, window: Window) -> Self {
-        let (at, seq) = (part.segment.layout().first_batch(), part.segment.seq());
-        let previous = Some(part.segment.first_previous());
-        Self { part, at, seq, previous, window }
-    }
-
     /// Goes on in another file.
     pub(super) fn enter(&mut self, part: Part) {
         (self.at, self.seq) = (part.segment.layout().first_batch(), part.segment.seq());
@@ -123,7 +120,13 @@ impl Walk {
             }
             broken = broken.or(Some(Broken { found, behind, chained: self.previous.is_some() }));
         }
-        self.damaged(broken).map(Met::Damage)
+        let damage = self.damaged(broken)?;
+        if self.part.open_end && damage.resume.is_none() {
+            // Where the stream leaves the file is not known: it may well be here.
+            (self.at, self.previous) = (self.part.limit, None);
+            return Ok(Met::End);
+        }
+        Ok(Met::Damage(damage))
     }
 
     /// Whether the batch here, of which the one in front is not known, is contradicted by what lies behind: either may be
@@ -163,7 +166,7 @@ impl Walk {
 
     fn at_end(&self) -> Met {
         let names = self.previous.zip(self.part.after).is_none_or(|(last, named)| last == named);
-        if self.seq == self.part.bound && names {
+        if self.part.open_end || self.seq == self.part.bound && names {
             return Met::End;
         }
         let what = if names { "records are missing at the end" } else { "the next file follows another batch" };
@@ -296,7 +299,8 @@ impl Walk {
     pub(super) fn damage(&self, what: &str, at: u64, resume: Option<(Found, Option<u32>)>) -> Damage {
         let seqs = self.seq..resume.map_or(self.part.bound, |(found, _)| found.header.seq);
         let error = self.part.segment.corrupt(at, what).at_seqs(seqs.clone());
-        Damage { error, seqs, resume: resume.map(|(found, previous)| (found.at, previous)) }
+        let resume = resume.map(|(found, previous)| (found.at, previous));
+        Damage { error, seqs, resume, whole_files: false }
     }
 
     /// The error for a block header that is not what it should be: it hurts no record.

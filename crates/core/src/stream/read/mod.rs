@@ -1,9 +1,9 @@
 //! Reading a stream: what was durable, every byte of it checked.
 //!
-//! - `segment`: an open file with its place in the stream
-//! - `snapshot`: all of them, up to a durable end
+//! - `slot`: a file in the list, opened when somebody reads it; `segment`: the open file with its place in the stream
+//! - `snapshot`: the list, up to an end
 //! - `window`: the piece of a file's data that is in memory
-//! - `chain`: from batch to batch, with every check
+//! - `chain`: from batch to batch through one file, with every check; `track`: from file to file
 //! - `resync`: on behind damage
 //! - `seek`: where to begin, by binary search over block headers
 //! - `reader`, `records`, `search`, `verify`: what is done with it
@@ -15,14 +15,18 @@ mod resync;
 mod search;
 mod seek;
 mod segment;
+mod slot;
 mod snapshot;
+mod track;
 mod verify;
 mod window;
 
 pub use reader::{Gap, OnGap, ReadOptions, Reader, Start};
 pub use records::{Batch, Record, Run, RunBatch};
-pub use segment::{Handle, Segment};
+pub use search::Search;
+pub use slot::Slot;
 pub use snapshot::Snapshot;
-pub use verify::{Verified, VerifyReport};
+pub(super) use snapshot::View;
+pub use verify::{Verifier, VerifyReport};
 
 use super::{layout, long as to_u64, short as to_usize};

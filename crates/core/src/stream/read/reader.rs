@@ -4,12 +4,13 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::mpsc;
 
-use super::chain::{Found, Met, Walk, walk_at};
+use super::chain::{Damage, Found, Met, walk_at};
 use super::records::{Batch, Record, Run, RunBatch};
 use super::seek::Blocks;
 use super::snapshot::Snapshot;
 use super::to_u64;
-use crate::error::{Error, Result};
+use super::track::Track;
+use crate::error::{Error, ErrorKind, Result};
 use crate::file::CachePolicy;
 use crate::format::batch::Records;
 
@@ -66,21 +67,19 @@ pub struct Gap {
 ///
 /// Its memory is bounded: a piece of 1 MiB that is read ahead, or the largest batch if that is larger.
 pub struct Reader {
-    snapshot: Snapshot,
-    number: usize,
-    walk: Walk,
+    track: Track,
     /// Records in front of these are passed over.
     from_seq: u64,
     from_time: u64,
     to: u64,
     on_gap: Option<OnGap>,
     /// A block header that was reported already.
-    reported: Option<u64>,
+    reported: Option<(usize, u64)>,
 }
 
 impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reader").field("file", &self.number).field("seq", &self.seq()).finish_non_exhaustive()
+        f.debug_struct("Reader").field("file", &self.track.number).field("seq", &self.seq()).finish_non_exhaustive()
     }
 }
 
@@ -89,14 +88,15 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// `PSTREAM_TRIMMED` for a seq in front of the oldest one; those of [`crate::BlockFile::load`].
+    /// `PSTREAM_TRIMMED` for a seq in front of the oldest one; `PSTREAM_CORRUPT` if no file can be read; those of
+    /// [`crate::BlockFile::load`].
     pub fn new(snapshot: Snapshot, options: ReadOptions) -> Result<Self> {
         Self::begin(snapshot, options, false)
     }
 
     /// `few`: no more than a record is wanted, so little is read ahead.
     fn begin(snapshot: Snapshot, options: ReadOptions, few: bool) -> Result<Self> {
-        let (mut from_seq, mut from_time) = (snapshot.oldest_seq(), 0);
+        let (mut from_seq, mut from_time) = (0, 0);
         match options.from {
             Start::Oldest => {}
             Start::End => from_seq = snapshot.next_seq(),
@@ -107,11 +107,18 @@ impl Reader {
             Start::Time(time_ms) => from_time = time_ms,
         }
         let to = options.to.unwrap_or(u64::MAX);
-        let number = match options.from {
-            Start::Time(time_ms) => snapshot.file_where(|segment| segment.stamp().time_ms < time_ms),
-            _ => snapshot.file_where(|segment| segment.seq() <= from_seq),
+        let found = match options.from {
+            Start::Oldest => snapshot.first(),
+            Start::Time(time_ms) => snapshot.place_where(|head| head.stamp.time_ms < time_ms),
+            Start::Seq(_) | Start::End => snapshot.place_where(|head| head.start.seq <= from_seq),
         };
-        let part = snapshot.part(number).ok_or_else(no_file)?;
+        let (place, lost) = match found {
+            // Released since: with the first record there is, then.
+            Err(error) if from_time > 0 && matches!(error.kind(), ErrorKind::Trimmed(_)) => snapshot.first()?,
+            found => found?,
+        };
+        let number = place.number;
+        let (part, next) = snapshot.part(place)?;
         let entry = match options.from {
             Start::Oldest => Blocks::of(&part, options.cache).by_offset(0)?,
             Start::Time(time_ms) => Blocks::of(&part, options.cache).by_time(time_ms)?,
@@ -124,36 +131,28 @@ impl Reader {
             (walk.at, walk.seq, walk.previous) = (entry.at, entry.seq, entry.previous);
         }
         let on_gap = options.on_gap;
-        Ok(Self { snapshot, number, walk, from_seq, from_time, to, on_gap, reported: None })
+        let track = Track::new(snapshot, number, walk, next, lost);
+        Ok(Self { track, from_seq, from_time, to, on_gap, reported: None })
     }
 
     /// Seq of the next record that it gives, if that is not hurt.
     #[must_use]
     pub fn seq(&self) -> u64 {
-        self.walk.seq.max(self.from_seq)
+        self.track.seq().max(self.from_seq)
     }
 
     /// Goes on to the end of a later snapshot of the same stream.
     ///
     /// # Errors
     ///
-    /// `PSTREAM_TRIMMED` if the next record was released in the meantime.
+    /// `PSTREAM_TRIMMED` if the next record was released in the meantime; `PSTREAM_SYNC_FAILED` if a failed sync of the
+    /// writer may have taken back records that were read, which can happen to those that are not durable yet: begin anew.
+    /// Those of [`crate::BlockFile::load`].
     pub fn renew(&mut self, snapshot: Snapshot) -> Result<()> {
-        if snapshot.end() < self.snapshot.end() {
-            return Ok(());
-        }
-        let start = self.walk.part.segment.start();
-        let same = snapshot.segments().iter().position(|segment| segment.start() == start);
-        if let Some((number, part)) = same.and_then(|number| Some((number, snapshot.part(number)?))) {
-            (self.number, self.walk.part, self.snapshot) = (number, part, snapshot);
-            return Ok(());
-        }
-        // Its file was released. That does no harm if all of it was read before.
         let seq = self.seq();
-        snapshot.check_not_trimmed(seq)?;
-        let number = snapshot.file_where(|segment| segment.seq() <= seq);
-        self.walk.enter(snapshot.part(number).ok_or_else(no_file)?);
-        (self.number, self.from_seq, self.snapshot) = (number, seq, snapshot);
+        if !self.track.renew(snapshot, seq)? {
+            self.from_seq = seq;
+        }
         Ok(())
     }
 
@@ -163,12 +162,14 @@ impl Reader {
     /// # Errors
     ///
     /// `PSTREAM_CORRUPT` at damage, unless gaps are asked for: with the file, block, position and the seqs that are
-    /// affected; the reader stays where it is. Those of [`crate::BlockFile::load`].
+    /// affected; the reader stays where it is. `PSTREAM_TRIMMED` if the next file was released in the meantime.
+    /// `PSTREAM_SYNC_FAILED` if records that are written and not durable were lost with a failed sync of the writer. Those
+    /// of [`crate::BlockFile::load`].
     pub fn next_batch(&mut self) -> Result<Option<Batch<'_>>> {
         let Some(found) = self.advance()? else { return Ok(None) };
         let clip = self.clip(&found);
         let from = found.payload_at().saturating_add(to_u64(clip.place.start));
-        let bytes = self.walk.window.get(from, to_u64(clip.place.len()));
+        let bytes = self.track.walk.window.get(from, to_u64(clip.place.len()));
         Ok(Some(Batch { seq: clip.seq, time_ms: found.header.time_ms, count: clip.count, bytes }))
     }
 
@@ -185,15 +186,15 @@ impl Reader {
             let clip = self.clip(&found);
             if clip.count > 0 {
                 let from = found.payload_at().saturating_add(to_u64(clip.place.start));
-                let place = self.walk.window.place(from, to_u64(clip.place.len()));
+                let place = self.track.walk.window.place(from, to_u64(clip.place.len()));
                 run.batches.push(RunBatch { seq: clip.seq, time_ms: found.header.time_ms, count: clip.count, place });
             }
-            let next = if self.walk.seq >= self.to { None } else { self.walk.ready() };
-            let Some(next) = next.filter(|next| self.walk.wrong_head(next).is_none()) else { break };
-            self.walk.pass(&next);
+            let next = if self.track.walk.seq >= self.to { None } else { self.track.walk.ready() };
+            let Some(next) = next.filter(|next| self.track.walk.wrong_head(next).is_none()) else { break };
+            self.track.walk.pass(&next);
             found = next;
         }
-        self.walk.window.swap(&self.walk.part, self.walk.at, memory);
+        self.track.walk.window.swap(&self.track.walk.part, self.track.walk.at, memory);
         Ok(run)
     }
 
@@ -203,10 +204,10 @@ impl Reader {
             if self.seq() >= self.to {
                 return Ok(None);
             }
-            match self.walk.next()? {
+            match self.track.next()? {
                 Met::Batch(found) => {
                     self.report_head(&found)?;
-                    self.walk.pass(&found);
+                    self.track.walk.pass(&found);
                     let header = &found.header;
                     if header.count > 0 && header.next_seq() > self.from_seq && header.time_ms >= self.from_time {
                         self.from_time = 0;
@@ -214,32 +215,29 @@ impl Reader {
                     }
                 }
                 Met::Damage(damage) => {
+                    let Damage { error, seqs, resume, whole_files } = damage;
                     // What is passed over may be damaged.
-                    if damage.seqs.end > self.from_seq || damage.seqs.start >= self.from_seq {
-                        self.report(damage.seqs.clone(), damage.error)?;
+                    if seqs.end > self.from_seq || seqs.start >= self.from_seq {
+                        self.report(seqs.clone(), error)?;
                     }
-                    self.walk.go_on(damage.seqs.end, damage.resume);
+                    self.track.go_on(seqs.end, resume, whole_files);
                 }
-                Met::End => match self.number.checked_add(1).and_then(|next| Some((next, self.snapshot.part(next)?))) {
-                    None => return Ok(None),
-                    Some((next, part)) => {
-                        (self.number, self.reported) = (next, None);
-                        self.walk.enter(part);
-                    }
-                },
+                Met::File => {}
+                Met::End => return Ok(None),
             }
         }
     }
 
     fn report_head(&mut self, found: &Found) -> Result<()> {
-        let Some(block) = self.walk.wrong_head(found) else { return Ok(()) };
+        let Some(block) = self.track.walk.wrong_head(found) else { return Ok(()) };
         let seq = found.header.seq;
-        if self.reported == Some(block) || seq < self.from_seq {
+        let place = (self.track.number, block);
+        if self.reported == Some(place) || seq < self.from_seq {
             return Ok(());
         }
-        let error = self.walk.head_damage(block);
+        let error = self.track.walk.head_damage(block);
         self.report(seq..seq, error)?;
-        self.reported = Some(block);
+        self.reported = Some(place);
         Ok(())
     }
 
@@ -259,7 +257,7 @@ impl Reader {
         let first = header.seq.max(self.from_seq);
         let last = header.next_seq().min(self.to).max(first);
         let whole = first == header.seq && last == header.next_seq();
-        let payload = self.walk.window.get(found.payload_at(), len);
+        let payload = self.track.walk.window.get(found.payload_at(), len);
         if whole {
             return Clip { seq: first, count: u64::from(header.count), place: 0..payload.len() };
         }
@@ -282,16 +280,7 @@ struct Clip {
     place: Range<usize>,
 }
 
-fn no_file() -> Error {
-    Error::new(crate::error::ErrorKind::InvalidInput, "a stream has at least one file")
-}
-
 impl Snapshot {
-    /// The last file that is as `wanted`, if those that are come first; else the first one.
-    pub(super) fn file_where(&self, wanted: impl Fn(&super::Segment) -> bool) -> usize {
-        self.segments().partition_point(|segment| wanted(segment)).saturating_sub(1)
-    }
-
     /// The record `seq`; `None` if it is not there yet. Damage beside it does not matter.
     ///
     /// # Errors

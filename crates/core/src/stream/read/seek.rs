@@ -181,17 +181,49 @@ pub(super) fn partition(
     range: Range<u64>,
     mut probe: impl FnMut(u64, u64) -> Result<Option<(u64, bool)>>,
 ) -> Result<Option<u64>> {
-    let (mut low, mut high, mut best) = (range.start, range.end, None);
-    while low < high {
-        let mid = low.midpoint(high);
-        match probe(low, mid)? {
-            Some((at, false)) => high = at,
-            Some((at, true)) => {
-                best = Some(at);
-                low = mid.saturating_add(1);
-            }
-            None => low = mid.saturating_add(1),
+    let mut bisect = Bisect::of(range);
+    while let Some((low, mid)) = bisect.probe() {
+        let answer = probe(low, mid)?;
+        bisect.narrow(answer);
+    }
+    Ok(bisect.best())
+}
+
+/// A [`partition`] that waits for its answers.
+#[derive(Clone, Debug)]
+pub(super) struct Bisect {
+    low: u64,
+    high: u64,
+    best: Option<u64>,
+}
+
+impl Bisect {
+    pub(super) fn of(range: Range<u64>) -> Self {
+        Self { low: range.start, high: range.end, best: None }
+    }
+
+    /// What to probe next, if anything is open: the nearest number to the second one, down to the first one.
+    pub(super) fn probe(&self) -> Option<(u64, u64)> {
+        (self.low < self.high).then(|| (self.low, self.low.midpoint(self.high)))
+    }
+
+    /// The answer to the probe: for which number, and whether it is yes. `None` if there is none for any of them.
+    pub(super) fn narrow(&mut self, answer: Option<(u64, bool)>) {
+        let above = self.low.midpoint(self.high).saturating_add(1);
+        match answer {
+            Some((at, false)) => self.high = at,
+            Some((at, true)) => (self.best, self.low) = (Some(at), above),
+            None => self.low = above,
         }
     }
-    Ok(best)
+
+    /// The last number that was answered with yes.
+    pub(super) fn best(&self) -> Option<u64> {
+        self.best
+    }
+
+    /// The first number that was answered with no, or the end of the range.
+    pub(super) fn end(&self) -> u64 {
+        self.high
+    }
 }

@@ -1,26 +1,18 @@
 //! Reading and checking everything.
 
+use std::fmt;
 use std::io::IoSliceMut;
 
-use super::chain::{Met, Walk};
+use super::chain::{Damage, Met, walk_at};
 use super::reader::Gap;
 use super::snapshot::{Part, Snapshot};
-use super::window::Window;
+use super::track::Track;
 use crate::error::{Error, Result};
 use crate::file::CachePolicy;
 use crate::format::batch::HEADER_LEN;
 use crate::format::block_header::{BlockHeader, Crossing, LEN};
 use crate::format::file_batch::PAYLOAD_LEN;
 use crate::format::{Decoded, StreamId};
-
-/// How far a verification is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verified {
-    /// Bytes of the stream that were checked.
-    pub bytes: u64,
-    /// Bytes of the stream.
-    pub total_bytes: u64,
-}
 
 /// What a verification has found.
 #[derive(Debug, Default)]
@@ -39,6 +31,8 @@ pub struct VerifyReport {
 
 /// The report is kept in memory.
 const MOST_GAPS: usize = 10_000;
+/// What a step goes through.
+const STEP: u64 = 1 << 20;
 
 impl VerifyReport {
     /// Whether there is no damage at all.
@@ -56,53 +50,114 @@ impl VerifyReport {
     }
 }
 
-impl Snapshot {
-    /// Reads all of the stream and checks it: file batches, block headers, batches, records. Calls `progress` after each
-    /// batch, which may end it with an error. What lies behind the last batch of a file belongs to nothing and is not
-    /// read.
-    ///
-    /// # Errors
-    ///
-    /// Those of `progress` and of [`crate::BlockFile::load`]. Damage is no error: it is in the report.
-    pub fn verify(&self, mut progress: impl FnMut(Verified) -> Result<()>) -> Result<VerifyReport> {
-        let parts = || (0..self.segments().len()).filter_map(|number| self.part(number));
-        let total_bytes = parts().fold(0_u64, |sum, part| sum.saturating_add(part.limit));
-        let (mut report, mut before) = (VerifyReport::default(), 0_u64);
-        for part in parts() {
-            let limit = part.limit;
-            verify_file_batch(&part, &mut report)?;
-            verify_batches(part, &mut report, |at| {
-                progress(Verified { bytes: before.saturating_add(at), total_bytes })
-            })?;
-            before = before.saturating_add(limit);
-        }
-        progress(Verified { bytes: total_bytes, total_bytes })?;
-        Ok(report)
+/// Reads all of a stream and checks it, step by step: file batches, block headers, batches, records. What lies behind the
+/// last batch of a file belongs to nothing and is not read.
+pub struct Verifier {
+    track: Track,
+    /// The beginning of the file is to be looked at.
+    unchecked: bool,
+    done: bool,
+    start: u64,
+    end: u64,
+    report: VerifyReport,
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier").field("bytes", &self.bytes()).finish_non_exhaustive()
     }
 }
 
-fn verify_batches(part: Part, report: &mut VerifyReport, mut progress: impl FnMut(u64) -> Result<()>) -> Result<()> {
-    let mut walk = Walk::from_start(part, Window::for_reading(CachePolicy::Drop));
-    loop {
-        match walk.next()? {
-            Met::End => return Ok(()),
-            Met::Damage(damage) => {
-                report.push(damage.error, damage.seqs.start, damage.seqs.end);
-                walk.go_on(damage.seqs.end, damage.resume);
+impl Snapshot {
+    /// Begins to read all of the stream and to check it.
+    ///
+    /// # Errors
+    ///
+    /// `PSTREAM_CORRUPT` if no file can be read at all; those of [`crate::BlockFile::load`].
+    pub fn verify(&self) -> Result<Verifier> {
+        let (place, lost) = self.first()?;
+        let (number, start) = (place.number, place.segment.start());
+        let (part, next) = self.part(place)?;
+        let segment = &part.segment;
+        let (at, seq, previous) = (segment.layout().first_batch(), segment.seq(), segment.first_previous());
+        let walk = walk_at(part, at, seq, Some(previous), CachePolicy::Drop, false);
+        let track = Track::new(self.clone(), number, walk, next, lost);
+        Ok(Verifier {
+            track,
+            unchecked: true,
+            done: false,
+            start,
+            end: self.end().max(start),
+            report: VerifyReport::default(),
+        })
+    }
+}
+
+impl Verifier {
+    /// Goes on by about 1 MiB; by more where a batch is larger, or where damage must be searched for what lies behind it.
+    /// False when all is done.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`crate::BlockFile::load`], `PSTREAM_TRIMMED`, and `PSTREAM_SYNC_FAILED` as in
+    /// [`Reader::next_batch`](super::Reader::next_batch); it may be called again. Damage is no error: it is in the report.
+    pub fn step(&mut self) -> Result<bool> {
+        let upto = self.bytes().saturating_add(STEP);
+        while self.bytes() < upto {
+            if self.unchecked {
+                verify_file_batch(&self.track.walk.part, &mut self.report)?;
+                self.unchecked = false;
             }
-            Met::Batch(found) => {
-                for block in walk.wrong_heads(&found) {
-                    report.push(walk.head_damage(block), found.header.seq, found.header.seq);
+            match self.track.next()? {
+                Met::File => self.unchecked = true,
+                Met::End => {
+                    self.done = true;
+                    return Ok(false);
                 }
-                walk.pass(&found);
-                if found.header.count > 0 {
-                    report.batches = report.batches.saturating_add(1);
-                    report.records = report.records.saturating_add(u64::from(found.header.count));
-                    report.bytes = report.bytes.saturating_add(walk.record_bytes(&found));
+                Met::Damage(Damage { error, seqs, resume, whole_files }) => {
+                    self.report.push(error, seqs.start, seqs.end);
+                    self.track.go_on(seqs.end, resume, whole_files);
+                }
+                Met::Batch(found) => {
+                    let walk = &mut self.track.walk;
+                    for block in walk.wrong_heads(&found) {
+                        self.report.push(walk.head_damage(block), found.header.seq, found.header.seq);
+                    }
+                    walk.pass(&found);
+                    if found.header.count > 0 {
+                        let report = &mut self.report;
+                        report.batches = report.batches.saturating_add(1);
+                        report.records = report.records.saturating_add(u64::from(found.header.count));
+                        report.bytes = report.bytes.saturating_add(walk.record_bytes(&found));
+                    }
                 }
             }
         }
-        progress(walk.at)?;
+        Ok(true)
+    }
+
+    /// Bytes of the stream that were checked so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        if self.done { self.total_bytes() } else { self.track.position().saturating_sub(self.start) }
+    }
+
+    /// Bytes of the stream.
+    #[must_use]
+    pub fn total_bytes(&self) -> u64 {
+        self.end.saturating_sub(self.start)
+    }
+
+    /// What was found so far.
+    #[must_use]
+    pub fn report(&self) -> &VerifyReport {
+        &self.report
+    }
+
+    /// What was found, when all is done.
+    #[must_use]
+    pub fn into_report(self) -> VerifyReport {
+        self.report
     }
 }
 

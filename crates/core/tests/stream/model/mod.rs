@@ -1,6 +1,7 @@
 //! Random programs with faults, crashes and power cuts, against the oracle. A failure prints the seed of its program, and
 //! `PSTREAM_MODEL_SEED` runs that one alone; it is shrunk by leaving calls out. `PSTREAM_MODEL_CASES` says how many
-//! programs to run, `PSTREAM_MODEL_STATES` how many distinct crash states to go on to.
+//! programs to run, `PSTREAM_MODEL_FROM` from which seed on, `PSTREAM_MODEL_STATES` how many distinct crash states to go
+//! on to.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -80,10 +81,10 @@ fn number(variable: &str) -> Option<u64> {
 /// Fails with the least program that fails.
 fn fail(seed: u64, error: &str, programs: u64) -> ! {
     let least = shrink(seed, program(seed));
-    let (seen, again) = outcome(seed, &least, true);
+    let (met, again) = outcome(seed, &least, true);
     panic!(
         "{}\nseed {seed}: {error}\nshrunk to {} calls: {again:?}\nfailed after {programs} programs",
-        seen.notes.join("\n"),
+        met.notes.join("\n"),
         least.len()
     );
 }
@@ -107,7 +108,7 @@ impl Campaign {
             if seed > self.last || self.failed.lock().unwrap().is_some() {
                 return;
             }
-            let (seen, done) = outcome(seed, &program(seed), false);
+            let (met, done) = outcome(seed, &program(seed), false);
             if let Err(error) = done {
                 let mut failed = self.failed.lock().unwrap();
                 if failed.as_ref().is_none_or(|(other, _)| seed < *other) {
@@ -117,7 +118,7 @@ impl Campaign {
             }
             let programs = self.done.fetch_add(1, Ordering::Relaxed) + 1;
             let mut tally = self.tally.lock().unwrap();
-            tally.add(seen);
+            tally.add(met);
             let states = tally.states();
             drop(tally);
             if programs.is_multiple_of(100_000) {
@@ -137,7 +138,8 @@ fn random_programs_keep_every_promise() {
     let only = number("PSTREAM_MODEL_SEED");
     let wanted = number("PSTREAM_MODEL_STATES");
     let cases = number("PSTREAM_MODEL_CASES").unwrap_or(if wanted.is_some() { u64::MAX / 4 } else { CASES });
-    let (first, last) = only.map_or((1, cases), |seed| (seed, seed));
+    let from = number("PSTREAM_MODEL_FROM").unwrap_or(1);
+    let (first, last) = only.map_or((from, from.saturating_add(cases - 1)), |seed| (seed, seed));
     let campaign = Campaign {
         next: AtomicU64::new(first),
         last,
@@ -165,6 +167,6 @@ fn random_programs_keep_every_promise() {
         return;
     }
     tally.demand(programs);
-    let least = wanted.unwrap_or(STATES * cases.min(CASES) / CASES);
-    assert!(tally.states() >= least, "{} distinct crash states of {least}", tally.states());
+    let demanded = wanted.unwrap_or(STATES * cases.min(CASES) / CASES);
+    assert!(tally.states() >= demanded, "{} distinct crash states of {demanded}", tally.states());
 }

@@ -51,7 +51,7 @@ impl World {
                     return Err(format!("P4: of {end} records those from {} on are gone", recovery.next_seq));
                 }
                 self.seen.event(if recovery.next_seq < end { "rot: undecidable" } else { "rot: harmless" });
-                self.all_right(&log, whole)?;
+                all_right(&log, whole)?;
                 append(&mut log)
             }
             Err(error) => {
@@ -76,7 +76,7 @@ impl World {
             return Err(format!("salvaged at seq {}, though {} are proven", recovery.next_seq, self.covered));
         }
         self.seen.event("salvaged");
-        self.all_right(&log, whole)?;
+        all_right(&log, whole)?;
         append(&mut log)?;
         log.close().map_err(|error| format!("close: {error}"))?;
         drop(log);
@@ -94,20 +94,20 @@ impl World {
             other => Err(format!("after a salvage: {:?}", other.map(|(_, again)| again))),
         }
     }
+}
 
-    /// What can be read is what was written.
-    fn all_right(&self, log: &Log, whole: &Contents) -> Result<(), String> {
-        let given = match crate::engine::read(&self.disk, log) {
-            Ok(given) => given,
-            Err(error) if matches!(error.kind(), ErrorKind::Corrupt(_)) => return Ok(()),
-            Err(error) => return Err(format!("reading: {error}")),
-        };
-        let records = whole.records();
-        let right = |seq: u64| records.get(seq.checked_sub(whole.start)? as usize);
-        match given.records.iter().find(|(seq, data)| right(*seq) != Some(data)) {
-            Some((seq, _)) => Err(format!("a reader was given a wrong record {seq}")),
-            None => Ok(()),
-        }
+/// What can be read is what was written.
+fn all_right(log: &Log, whole: &Contents) -> Result<(), String> {
+    let given = match crate::engine::read(log, pstream_core::stream::Level::Durable) {
+        Ok(given) => given,
+        Err(error) if matches!(error.kind(), ErrorKind::Corrupt(_)) => return Ok(()),
+        Err(error) => return Err(format!("reading: {error}")),
+    };
+    let records = whole.records();
+    let right = |seq: u64| records.get(seq.checked_sub(whole.start)? as usize);
+    match given.records.iter().find(|(seq, data)| right(*seq) != Some(data)) {
+        Some((seq, _)) => Err(format!("a reader was given a wrong record {seq}")),
+        None => Ok(()),
     }
 }
 

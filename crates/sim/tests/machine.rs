@@ -289,7 +289,7 @@ fn story(seed: u64) -> (String, Vec<u8>) {
     io.sync_dir(p("/")).unwrap();
     for round in 0..50_u8 {
         let at = u64::from(round) * 700 % 9000;
-        let _ = common::try_write(&*file, at, &[round; 1500], pstream_core::io::Durability::Cached);
+        let _ = common::try_write(&*file, at, &[round; 1500], Durability::Cached);
         if round == 25 {
             file.sync_data().unwrap();
         }

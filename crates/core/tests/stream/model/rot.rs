@@ -38,14 +38,22 @@ impl World {
         let Some(sector) = choose(&self.disk, &whole, rng) else { return Ok(()) };
         self.covered = self.covered.max(proven(&whole, std::slice::from_ref(&sector)));
         damage(&self.disk, &sector, rng);
-        self.open_damaged(&whole).map_err(|error| format!("{} at {:?}: {error}", sector.name, sector.range))
+        let bytes = self.disk.disk_bytes(format!("{DIR}/{}", sector.name), sector.range.clone()).unwrap();
+        // Rule 4.
+        let must_refuse =
+            !is_in_use(&whole, &sector.name) && sector.range.start >= 8192 && bytes.iter().any(|byte| *byte != 0);
+        self.open_damaged(&whole, must_refuse)
+            .map_err(|error| format!("{} at {:?}: {error}", sector.name, sector.range))
     }
 
-    fn open_damaged(&mut self, whole: &Contents) -> Result<(), String> {
+    fn open_damaged(&mut self, whole: &Contents, must_refuse: bool) -> Result<(), String> {
         let strict = LogOptions { recovery: Mode::Strict, ..self.options.clone() };
         let before = files(&self.disk);
         match open_with(&self.disk.io(), &strict) {
             Ok((mut log, recovery)) => {
+                if must_refuse {
+                    return Err("a prepared file that is not all zeros was taken for one".to_owned());
+                }
                 let end = whole.start + whole.records().len() as u64;
                 if recovery.next_seq < self.covered {
                     return Err(format!("P4: of {end} records those from {} on are gone", recovery.next_seq));
@@ -117,6 +125,10 @@ fn append(log: &mut Log) -> Result<(), String> {
     crate::harness::commit_as(log, PendingKind::Records, &more, Level::Durable).map(drop).map_err(|e| e.to_string())
 }
 
+fn is_in_use(whole: &Contents, name: &str) -> bool {
+    whole.files.iter().any(|file| index_of(name).is_some_and(|(index, _)| index == file.index))
+}
+
 /// Mostly one of the last file in use that holds something.
 fn choose(disk: &SimDisk, whole: &Contents, rng: &mut Rng) -> Option<Place> {
     let names = names(disk);
@@ -126,7 +138,8 @@ fn choose(disk: &SimDisk, whole: &Contents, rng: &mut Rng) -> Option<Place> {
     let name = if rng.chance(3, 4) { in_use } else { any }.clone();
     let bytes = disk.disk_bytes(format!("{DIR}/{name}"), 0..u64::MAX).unwrap();
     let full = |at: &usize| bytes[*at..*at + 4096].iter().any(|byte| *byte != 0);
-    let only_full = rng.chance(7, 8);
+    // Of a file that was merely prepared there is nothing else.
+    let only_full = rng.chance(7, 8) && is_in_use(whole, &name);
     let places: Vec<usize> = (0..bytes.len()).step_by(4096).filter(|at| !only_full || full(at)).collect();
     let at = *places.get(rng.below(places.len() as u64) as usize)? as u64;
     Some(Place { name, range: at..at + 4096 })

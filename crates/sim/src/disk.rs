@@ -11,6 +11,7 @@ use crate::call::CallKind;
 use crate::crash::{Keep, Unsynced};
 use crate::faults::{Effect, Fault};
 use crate::io::SimIo;
+use crate::rng::Rng;
 use crate::trace::TraceEntry;
 use crate::world::{World, lock};
 
@@ -188,6 +189,12 @@ impl SimDisk {
     /// Default: false.
     pub fn set_history(&self, keep: bool) {
         self.world().config.history = keep;
+    }
+
+    /// What [`Io::random`] gives from now on, whatever the seed of the disk: two disks with the same number here hold
+    /// the same bytes after the same calls.
+    pub fn set_randomness(&self, seed: u64) {
+        self.world().random = Rng::new(seed);
     }
 
     // Time.

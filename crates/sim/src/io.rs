@@ -168,6 +168,10 @@ impl Io for SimIo {
         SystemTime::UNIX_EPOCH + lock(&self.world).clock
     }
 
+    fn random(&self) -> u64 {
+        lock(&self.world).random.next_u64()
+    }
+
     fn sleep(&self, duration: Duration) {
         lock(&self.world).clock += duration;
         // Whoever is waited for may be a real thread.

@@ -59,6 +59,8 @@ pub(crate) struct World {
     pub(crate) locks: BTreeMap<NodeId, u64>,
     pub(crate) plan: Plan,
     pub(crate) rng: Rng,
+    /// What the processes get that ask for a random number.
+    pub(crate) random: Rng,
     pub(crate) calls: u64,
     pub(crate) stopped: bool,
     pub(crate) trace: Option<Vec<TraceEntry>>,
@@ -92,6 +94,7 @@ impl World {
             locks: BTreeMap::new(),
             plan: Plan::default(),
             rng: Rng::new(seed),
+            random: Rng::new(!seed),
             calls: 0,
             stopped: false,
             trace: None,

@@ -10,11 +10,12 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::io::IoSlice;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use common::{PAGE, SECTOR, create, heads, in_cache, machine, on_disk, open, read, with_file, write, write_synced};
-use pstream_core::io::{Io, Residency};
+use pstream_core::io::{Durability, Io, OpenOptions, Residency};
 use pstream_sim::{CallKind, Effect, Fault, Keep, ResidencyModel, SectorModel, SimDisk, is_dead};
 
 fn p(path: &str) -> &Path {
@@ -288,7 +289,7 @@ fn story(seed: u64) -> (String, Vec<u8>) {
     io.sync_dir(p("/")).unwrap();
     for round in 0..50_u8 {
         let at = u64::from(round) * 700 % 9000;
-        let _ = common::try_write(&*file, at, &[round; 1500], pstream_core::io::Durability::Cached);
+        let _ = common::try_write(&*file, at, &[round; 1500], Durability::Cached);
         if round == 25 {
             file.sync_data().unwrap();
         }
@@ -303,4 +304,29 @@ fn the_same_seed_gives_the_same_outcome() {
         assert_eq!(story(seed), story(seed));
     }
     assert_ne!(story(1), story(2));
+}
+
+/// Two disks hold the same if, and only if, names and bytes are the same, on the disk and in the cache.
+#[test]
+fn a_fingerprint_tells_what_the_disk_holds() {
+    let disk = |seed: u64, byte: u8| {
+        let disk = SimDisk::new(seed);
+        let io = disk.io();
+        let file = io.create(Path::new("/a"), 0o600, OpenOptions::default()).unwrap();
+        file.write_at(&[IoSlice::new(&[byte; 5000])], 0, Durability::Cached).unwrap();
+        disk.settle();
+        (disk, file)
+    };
+    let of = |disk: &SimDisk| disk.fingerprint("/", |_| true).unwrap();
+    let ((one, file), (two, _)) = (disk(1, 7), disk(2, 7));
+    assert_eq!(of(&one), of(&two));
+    assert_ne!(of(&one), of(&disk(1, 8).0));
+    assert_ne!(of(&one), one.fingerprint("/", |name| name != "a").unwrap());
+    // Only in the cache, and only until the power goes.
+    file.write_at(&[IoSlice::new(&[1])], 4999, Durability::Cached).unwrap();
+    assert_ne!(of(&one), of(&two));
+    one.power_cut(&Keep::None);
+    assert_eq!(of(&one), of(&two));
+    two.install("/b", b"").unwrap();
+    assert_ne!(of(&one), of(&two));
 }

@@ -13,6 +13,7 @@
 pub mod os;
 
 use std::ffi::OsString;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{IoSlice, IoSliceMut, Result};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -85,6 +86,14 @@ pub trait Io: Send + Sync {
 
     /// The wall clock. May jump.
     fn now(&self) -> SystemTime;
+
+    /// A number that nobody can foresee: it goes into the identity of a stream.
+    fn random(&self) -> u64 {
+        // The keys are random by the operating system, once for each thread, and differ from one to the next.
+        let mut hasher = RandomState::new().build_hasher();
+        hasher.write_u32(self.identity().pid);
+        hasher.finish()
+    }
 
     /// Lets `duration` pass.
     fn sleep(&self, duration: Duration);

@@ -21,11 +21,9 @@ pub fn make_folder(io: &dyn Io, path: &Path) -> Result<()> {
         missing.push((parent, at));
         at = parent;
     }
-    if missing.is_empty() {
-        // Its maker may have come to an end before this. It is not for us to complain about: most folders were made by
-        // somebody else long ago, and the one above may not be ours to open.
-        drop(io.canonicalize(path).map(|path| path.parent().map(|parent| io.sync_dir(parent))));
-    }
+    // The maker of the last one that is there may have come to an end before this. It is not for us to complain about:
+    // most folders were made by somebody else long ago, and the one above may not be ours to open.
+    drop(io.canonicalize(at).map(|path| path.parent().map(|parent| io.sync_dir(parent))));
     for (parent, folder) in missing.into_iter().rev() {
         match io.create_dir(folder) {
             // Somebody else was faster, or it ends in `..`.

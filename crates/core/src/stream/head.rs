@@ -3,8 +3,9 @@
 use std::io::IoSliceMut;
 
 use super::layout::{Layout, SECTOR};
+use super::recover::corrupt;
 use super::{long, short};
-use crate::error::{Damage, Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::file::BlockFile;
 use crate::format::batch::{self, BatchHeader, Kind};
 use crate::format::block_header::{self, BlockHeader};
@@ -47,7 +48,8 @@ impl Head {
     ///
     /// # Errors
     ///
-    /// `PSTREAM_UNSUPPORTED` if a later version has written it; those of reading.
+    /// `PSTREAM_UNSUPPORTED` if a later version has written it; `PSTREAM_CORRUPT` if it is a file of another index, or if
+    /// its copies are of two streams, which no crash leaves; those of reading.
     pub(super) fn read_only(file: &BlockFile, index: u16) -> Result<Option<Self>> {
         match Self::look(file, index)? {
             (None, Some(version)) => Err(unsupported(file, version)),
@@ -73,18 +75,15 @@ impl Head {
             let header = part(&bytes, range.end.saturating_sub(1));
             newer = newer.or(later_version(block_header.as_ref(), header.as_ref()));
             *place = header.and_then(|header| decode(&bytes, &header, range.end.saturating_sub(1), copy, layout));
-            *place = place.filter(|(start, _)| start.index == index);
         }
-        if let [Some((one, _)), Some((other, _))] = &found
-            && one.id != other.id
-        {
-            // No crash leaves this, but a write that went to the wrong place does: which of them is ours cannot be told
-            // here, and by the wrong one everything in the file would look torn.
-            let message = format!(
-                "stream is damaged: the two copies of the file batch of '{}' are of different streams",
-                file.path().display()
-            );
-            return Err(Error::new(ErrorKind::Corrupt(Damage::default()), message).at_path(file.path()).at_block(0));
+        let starts = || found.iter().flatten().map(|(start, _)| start);
+        if starts().any(|start| start.index != index) {
+            return Err(corrupt(file, "is a file of another index"));
+        }
+        // No crash leaves this, but a write that went to the wrong place does: which of them is ours cannot be told here, and
+        // by the wrong one everything in the file would look torn.
+        if starts().zip(starts().skip(1)).any(|(one, other)| one.id != other.id) {
+            return Err(corrupt(file, "begins as files of two streams").at_block(0));
         }
         Ok((Self::of(found), newer))
     }
@@ -150,11 +149,15 @@ fn decode(
 /// Whether a file that is not in use is what a file that was merely prepared is: zeros outside the two sectors that the
 /// file batch would be in. In those there may be what a crash has left of one.
 pub(super) fn is_merely_prepared(file: &BlockFile) -> Result<bool> {
+    // The second copy is in the second sector, whatever the block size.
+    is_zero_behind(file, SECTOR.saturating_mul(2))
+}
+
+/// Whether there are zeros alone from file offset `at` on.
+pub(super) fn is_zero_behind(file: &BlockFile, mut at: u64) -> Result<bool> {
     const PIECE: u64 = 1 << 20;
     let size = file.shape().size();
     let mut bytes = vec![0; short(PIECE.min(size))];
-    // The second copy is in the second sector, whatever the block size.
-    let mut at = SECTOR.saturating_mul(2);
     while let Some(run) = file.next_data(at)? {
         at = run.start;
         while at < run.end {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::layout::{BLOCK_HEADER, Layout};
 use super::short;
 use crate::error::Result;
-use crate::file::BlockFile;
+use crate::file::{BlockFile, Shape};
 use crate::format::batch;
 use crate::format::block_header;
 
@@ -38,6 +38,21 @@ impl Image {
             }
         }
         Ok(image)
+    }
+
+    /// Of a file of this shape that is in memory, as far as it goes.
+    pub(super) fn of_bytes(bytes: &[u8], shape: Shape) -> Self {
+        let layout = Layout::new(shape);
+        let (mut headers, mut data) = (Vec::new(), Vec::new());
+        for block in bytes.chunks(short(shape.block_size())) {
+            let (header, rest) = block.split_at(block.len().min(block_header::LEN));
+            headers.extend_from_slice(header);
+            data.extend_from_slice(rest);
+        }
+        headers.resize(short(BLOCK_HEADER.saturating_mul(shape.block_count())), 0);
+        data.resize(short(layout.capacity()), 0);
+        let all = 0..shape.block_count();
+        Self { layout, headers, data, read: Vec::from([all]) }
     }
 
     fn read_blocks(&mut self, file: &BlockFile, blocks: &Range<u64>) -> Result<()> {

@@ -129,7 +129,8 @@ impl Log {
         writer.time_ms = writer.time_ms.max(time_ms);
         self.state = if report.postponed { State::Postponed } else { State::Ready };
         self.generation = self.generation.saturating_add(1);
-        let written = writer.end();
+        // All of it. Behind a watermark that was not written for want of space the writer's own end is further on.
+        let written = writer.durable;
         let sequence = Arc::new(sequence);
         self.active =
             Some(Active { preparing: None, sequence, writer, prepared, files: files.into(), written, bytes: None });

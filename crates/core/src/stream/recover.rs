@@ -2,7 +2,6 @@
 //! damaged.
 
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -89,8 +88,9 @@ fn open_once(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions, lock: Opt
         let file = file.map_err(impossible_length)?;
         let certain = is_evicted(&file)?;
         if let Some(head) = Head::read(&file, file.index())? {
+            let oldest_seq = oldest(&mut files, &head)?;
             let current = Current { file, head, certain };
-            return resume(io, options, sequence, current, Around { files, slots, prepared });
+            return resume(io, options, sequence, current, Around { oldest_seq, slots, prepared });
         }
         // anything but zeros outside its file-batch sectors: CORRUPT
         if file.shape().block_count() < LEAST_BLOCKS_EVER || !is_merely_prepared(&file)? {
@@ -194,11 +194,7 @@ pub(super) fn leftovers(io: &dyn Io, sequence: &FileSequence, prepared: &VecDequ
 /// A random number, never zero.
 fn new_id(io: &dyn Io) -> StreamId {
     loop {
-        // The keys are random by the operating system, once for each thread, and differ from one to the next.
-        let mut hasher = RandomState::new().build_hasher();
-        hasher.write_u64(now_ms(io));
-        hasher.write_u32(io.identity().pid);
-        if let Some(id) = StreamId::new(hasher.finish()) {
+        if let Some(id) = StreamId::new(io.random()) {
             return id;
         }
     }
@@ -220,7 +216,8 @@ pub(super) struct Current {
 
 /// What lies in front of it and behind it.
 pub(super) struct Around {
-    pub(super) files: Retrieve,
+    /// The first record, if the first file says so.
+    pub(super) oldest_seq: Option<u64>,
     pub(super) slots: Vec<Arc<Slot>>,
     pub(super) prepared: VecDeque<SequenceFile>,
 }
@@ -283,13 +280,8 @@ pub(super) fn resume(
     around: Around,
 ) -> Result<Recovered> {
     let Current { file, head, certain } = current;
-    let Around { mut files, mut slots, prepared } = around;
+    let Around { oldest_seq, mut slots, prepared } = around;
     let (image, tail) = examine(&file, &head)?;
-    let oldest_seq = match oldest(&mut files, &head) {
-        Ok(seq) => seq,
-        Err(_) if options.recovery == Mode::Salvage => None,
-        Err(error) => return Err(error),
-    };
     slots.truncate(slots.len().saturating_sub(prepared.len()));
     know(&slots, head);
     let durable = Mark { position: head.start.position.saturating_add(tail.at), seq: tail.seq };
@@ -344,7 +336,7 @@ fn write(repair: &Repair<'_>, writer: &mut Writer, torn: &mut Option<super::repo
 
 /// The first record: what the first file says of itself. Damage to a file that was left long ago does not keep anybody
 /// from appending; but one of another stream says that the last file may be the one that does not belong here.
-fn oldest(files: &mut Retrieve, head: &Head) -> Result<Option<u64>> {
+pub(super) fn oldest(files: &mut Retrieve, head: &Head) -> Result<Option<u64>> {
     let Some(file) = files.next() else { return Ok(Some(head.start.seq)) };
     let Ok(file) = file else { return Ok(None) };
     match Head::read(&file, file.index()) {

@@ -8,10 +8,11 @@ use super::head::Head;
 use super::image::Image;
 use super::options::LogOptions;
 use super::report::Torn;
-use super::tail::Tail;
+use super::tail::{Chain, Tail};
 use super::torn::{self, Label};
 use super::writer::{Writer, now_ms};
 use crate::error::Result;
+use crate::format::Decoded;
 use crate::io::{Durability, Io, MAX_BUFFERS};
 
 /// What all of it needs to know.
@@ -53,8 +54,9 @@ impl Repair<'_> {
         let mut from = match durable {
             // Not even the file batch.
             durable if durable < layout.first_batch() => 0,
-            // No acknowledged sector is written again.
-            durable if self.options.aligned => layout.next_own(durable),
+            // No acknowledged sector is written again; but what lies right behind that batch, from an open whose commits
+            // were packed, is in the same one.
+            durable if self.options.aligned && !self.continues_at(durable) => layout.next_own(durable),
             durable => durable,
         };
         while from < self.tail.at {
@@ -67,6 +69,11 @@ impl Repair<'_> {
             from = end;
         }
         writer.file.sync()
+    }
+
+    /// Whether a batch begins right at `at`, not in the next sector of its own.
+    fn continues_at(&self, at: u64) -> bool {
+        matches!(Chain::new(self.image, self.head).header_at(at), Decoded::Valid(_))
     }
 
     /// Rule 11: what is torn is saved, and then made zeros. A higher epoch alone would not keep it from coming back.

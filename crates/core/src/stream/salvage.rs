@@ -5,20 +5,20 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::head::{Head, is_merely_prepared};
+use super::head::{Head, is_zero_behind};
 use super::image::Image;
 use super::layout::Layout;
 use super::options::{LEAST_BLOCKS_EVER, LogOptions, MOST_FILE_SIZE};
 use super::read::Slot;
 use super::recover::{
-    Around, Current, Recovered, examine, is_evicted, know, leftovers, open_sequence, resume, slot, slots,
+    Around, Current, Recovered, examine, is_evicted, know, leftovers, oldest, open_sequence, resume, slot, slots,
 };
 use super::report::{Gap, Previous, Recovery};
 use super::roll;
 use super::tail::Chain;
 use super::writer::{Mark, now_ms};
 use crate::error::{Error, ErrorKind, Result};
-use crate::file::BlockFile;
+use crate::file::{BlockFile, Shape};
 use crate::format::block_header::{BlockHeader, Crossing};
 use crate::format::file_batch::{FileBatch, Stamp};
 use crate::format::{Decoded, StreamId};
@@ -72,28 +72,42 @@ pub(super) fn open(
     while let Some(file) = files.next_back() {
         let file = match file {
             Ok(file) => file,
-            // Of an impossible length: nothing in it can be told.
+            // Of an impossible length: no block file, but what is in it counts.
             Err(error) if *error.kind() == ErrorKind::InvalidFile => {
                 found.damage(error.path(), None, None);
+                let cut = slots.iter().find(|slot| Some(slot.path()) == error.path());
+                found.prove(cut.map_or(Ok(None), |slot| prove_cut(&**io, slot.path(), slot.block_shift()))?);
                 continue;
             }
             Err(error) => return Err(error),
         };
         let certain = is_evicted(&file)?;
-        let Some(head) = Head::read(&file, file.index())? else {
-            found.without_head(file)?;
-            continue;
+        let head = match Head::read(&file, file.index()) {
+            Ok(Some(head)) => head,
+            Ok(None) => {
+                found.without_head(file)?;
+                continue;
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::Corrupt(_)) => {
+                found.beheaded(&file)?;
+                continue;
+            }
+            Err(error) => return Err(error),
         };
         match examine(&file, &head) {
-            Ok(_) if !found.damaged => {
-                // The damage is further in front: the end of the stream is whole.
-                let Found { prepared, gaps, .. } = found;
-                let start_seq = head.start.seq;
-                let current = Current { file, head, certain };
-                let mut opened = resume(io, options, sequence, current, Around { files, slots, prepared })?;
-                opened.report.gaps = further_in_front(gaps, why.path(), start_seq);
-                return Ok(opened);
-            }
+            Ok(_) if !found.damaged => match oldest(&mut files, &head) {
+                Ok(oldest_seq) => {
+                    // The damage is further in front: the end of the stream is whole.
+                    let Found { prepared, gaps, .. } = found;
+                    let start_seq = head.start.seq;
+                    let current = Current { file, head, certain };
+                    let mut opened = resume(io, options, sequence, current, Around { oldest_seq, slots, prepared })?;
+                    opened.report.gaps = further_in_front(gaps, why.path(), start_seq);
+                    return Ok(opened);
+                }
+                // Of another stream than the first one: which does not belong here cannot be told, so neither is written to.
+                Err(error) => found.damage(error.path(), None, None),
+            },
             Ok(_) => {}
             Err(error) if matches!(error.kind(), ErrorKind::Corrupt(_)) => {
                 found.damage(Some(file.path()), error.position(), error.seq());
@@ -133,22 +147,31 @@ impl Found {
         self.gaps.push(Gap { file: path.map(Path::to_owned), position, from_seq, to_seq: 0 });
     }
 
-    /// A file that was merely prepared, or one whose beginning is gone.
+    /// A file that was merely prepared, or one whose beginning is gone. The two sectors of a file batch may hold records,
+    /// too: where something is damaged, what is in them is not taken for the rest of a file that never entered use.
     fn without_head(&mut self, file: SequenceFile) -> Result<()> {
-        if file.shape().block_count() >= LEAST_BLOCKS_EVER && is_merely_prepared(&file)? {
+        if file.shape().block_count() >= LEAST_BLOCKS_EVER && is_zero_behind(&file, 0)? {
             // In front of damage it is of no use: what comes next has to have a higher index.
             if !self.damaged {
                 self.prepared.push_front(file);
             }
             return Ok(());
         }
+        self.beheaded(&file)
+    }
+
+    /// A file that says nothing of itself, or something that cannot be.
+    fn beheaded(&mut self, file: &BlockFile) -> Result<()> {
         self.damage(Some(file.path()), None, None);
-        let proof = prove(&file, None)?;
+        self.prove(prove(file, None)?);
+        Ok(())
+    }
+
+    fn prove(&mut self, proof: Option<Proof>) {
         self.proof = match (proof, self.proof) {
             (Some(proof), other) => Some(proof.with(other)),
             (None, other) => other,
         };
-        Ok(())
     }
 }
 
@@ -157,25 +180,63 @@ fn prove(file: &BlockFile, head: Option<&Head>) -> Result<Option<Proof>> {
     if file.shape().size() > MOST_FILE_SIZE {
         return Ok(None);
     }
-    let layout = Layout::new(file.shape());
-    let image = Image::read(file, layout)?;
-    let block_count = file.shape().block_count();
-    let blocks = || (0..block_count).filter_map(|block| Some((block, stray_block(&image, block)?)));
-    // Where the file starts: as it says, or as any block of it says.
-    let known = head.map(|head| (head.start.id, head.start.position)).or_else(|| {
-        let (block, (id, header)) = blocks().next()?;
-        Some((id, header.position.checked_sub(layout.start_of(block))?))
+    let image = Image::read(file, Layout::new(file.shape()))?;
+    Ok(prove_by(&image, file.shape().block_count(), head))
+}
+
+/// What a file proves whose length is none of a block file, the rest of its last block being zeros.
+fn prove_cut(io: &dyn Io, path: &Path, block_shift: u32) -> Result<Option<Proof>> {
+    let read = |error| Error::io("read", path, error);
+    if io.metadata(path).map_err(read)?.len > MOST_FILE_SIZE {
+        return Ok(None);
+    }
+    let bytes = io.read_note(path, super::short(MOST_FILE_SIZE)).map_err(read)?;
+    let block_count = super::long(bytes.len()).div_ceil(1 << block_shift);
+    if block_count == 0 {
+        return Ok(None);
+    }
+    let image = Image::of_bytes(&bytes, Shape::new(block_count, block_shift)?);
+    Ok(prove_by(&image, block_count, None))
+}
+
+fn prove_by(image: &Image, block_count: u64, head: Option<&Head>) -> Option<Proof> {
+    if let Some(head) = head {
+        let begin = Proof {
+            id: head.start.id,
+            end: Mark { position: head.start.position, seq: head.start.seq },
+            last: (head.start.position, 0),
+            epoch: head.stamp.epoch,
+            time_ms: head.stamp.time_ms,
+        };
+        return Some(prove_from(image, block_count, begin));
+    }
+    // Where the file starts, as its blocks say: most of them, for some may be in a wrong place, or another stream's.
+    let mut says: Vec<((StreamId, u64), usize)> = Vec::new();
+    for block in 0..block_count {
+        let Some((id, header)) = stray_block(image, block) else { continue };
+        let Some(base) = header.position.checked_sub(image.layout().start_of(block)) else { continue };
+        if let Some((_, times)) = says.iter_mut().find(|(said, _)| *said == (id, base)) {
+            *times = times.saturating_add(1);
+        } else if says.len() < MOST_STARTS {
+            says.push(((id, base), 1));
+        }
+    }
+    says.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
+    let proofs = says.into_iter().map(|((id, base), _)| {
+        let begin = Proof { id, end: Mark { position: base, seq: 0 }, last: (base, 0), epoch: 0, time_ms: 0 };
+        prove_from(image, block_count, begin)
     });
-    let Some((id, base)) = known else { return Ok(None) };
-    let chain = Chain { image: &image, id, base };
-    let stamp = head.map(|head| head.stamp);
-    let mut proof = Proof {
-        id,
-        end: Mark { position: base, seq: head.map_or(0, |head| head.start.seq) },
-        last: (base, 0),
-        epoch: stamp.map_or(0, |stamp| stamp.epoch),
-        time_ms: stamp.map_or(0, |stamp| stamp.time_ms),
-    };
+    proofs.reduce(|one, other| one.with(Some(other)))
+}
+
+/// So many opinions of where a file starts are looked into: each takes a search through all of it.
+const MOST_STARTS: usize = 16;
+
+/// What a file proves that starts where `begin` says.
+fn prove_from(image: &Image, block_count: u64, begin: Proof) -> Proof {
+    let layout = image.layout();
+    let chain = Chain { image, id: begin.id, base: begin.end.position };
+    let mut proof = begin;
     for block in 0..block_count {
         let Decoded::Valid(header) = chain.block(block) else { continue };
         let reaches = match header.crossing {
@@ -189,10 +250,10 @@ fn prove(file: &BlockFile, head: Option<&Head>) -> Result<Option<Proof>> {
     for header in chain.headers_behind(0) {
         let position = header.position.saturating_add(header.total_len()).max(header.durable_upto);
         let end = Mark { position, seq: header.next_seq() };
-        let last = (header.position, header.checksum(id));
-        proof = proof.with(Some(Proof { end, last, epoch: header.epoch, time_ms: header.time_ms, id }));
+        let last = (header.position, header.checksum(proof.id));
+        proof = proof.with(Some(Proof { end, last, epoch: header.epoch, time_ms: header.time_ms, id: proof.id }));
     }
-    Ok(Some(proof))
+    proof
 }
 
 /// The header of a block of whatever stream: the id is in it.

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use pstream_core::Result;
 use pstream_core::format::batch::push_record;
 use pstream_core::io::Io;
 use pstream_core::stream::{Committed, Level, Log, LogOptions, Pending, PendingKind, Recovery};
+use pstream_core::{ErrorKind, Result};
 use pstream_sim::{Keep, SimDisk};
 
 pub const DIR: &str = "/d";
@@ -94,4 +94,22 @@ pub fn commit_each(log: &mut Log, numbers: std::ops::Range<u64>, len: usize) {
     for number in numbers {
         commit(log, &[record(number, len)]);
     }
+}
+
+/// Whether an open says so.
+pub fn is_corrupt(disk: &SimDisk, options: &LogOptions) -> bool {
+    match open_with(&disk.io(), options) {
+        Ok(_) => false,
+        Err(error) => matches!(error.kind(), ErrorKind::Corrupt(_)),
+    }
+}
+
+/// A file offset in a file of 4 KiB blocks.
+pub fn file_offset(at: u64) -> u64 {
+    at / 4048 * 4096 + 48 + at % 4048
+}
+
+/// One file of blocks of 16 KiB.
+pub fn large_blocks() -> LogOptions {
+    LogOptions { block_size: 16384, ..sized(32, 64) }
 }

@@ -8,26 +8,10 @@ use pstream_core::{BlockFile, ErrorKind, FileOptions};
 use pstream_sim::{CallKind, Effect, Fault, Keep, SimDisk};
 
 use crate::harness::{
-    aligned, commit, commit_as, commit_each, disk, open, open_with, options, path, record, rest, sized, write,
+    aligned, commit, commit_as, commit_each, disk, file_offset, is_corrupt, large_blocks, open, open_with, options,
+    path, record, rest, sized, write,
 };
 use crate::reader::read;
-
-fn is_corrupt(disk: &SimDisk, options: &LogOptions) -> bool {
-    match open_with(&disk.io(), options) {
-        Ok(_) => false,
-        Err(error) => matches!(error.kind(), ErrorKind::Corrupt(_)),
-    }
-}
-
-/// A file offset in a file of 4 KiB blocks.
-fn file_offset(at: u64) -> u64 {
-    at / 4048 * 4096 + 48 + at % 4048
-}
-
-/// One file of blocks of 16 KiB.
-fn large_blocks() -> LogOptions {
-    LogOptions { block_size: 16384, ..sized(32, 64) }
-}
 
 /// After a failed sync of the writer, a reader's own says yes.
 #[test]
@@ -172,6 +156,30 @@ fn rule_11_a_torn_range_is_zeroed() {
     drop(log);
     disk.power_cut(&Keep::None);
     assert!(disk.disk_bytes(path(1), 3 * 4096..8 * 4096).unwrap().iter().all(|byte| *byte == 0));
+}
+
+/// The zeros themselves may be in the cache alone.
+#[test]
+fn rule_11_zeros_are_written_again_where_the_cache_stays() {
+    let disk = disk(86);
+    let (mut log, _) = open(&disk);
+    commit(&mut log, &[record(0, 300)]);
+    write(&mut log, &[record(1, 7000)]);
+    drop(log);
+    rest(&disk);
+    let torn = read(&disk).unwrap().batches[1].clone();
+    disk.flip_bit(path(1), file_offset(torn.at + 6000), 2).unwrap();
+    disk.pin_cache(path(1), true).unwrap();
+    // The sync behind the zeros fails, and the next one says that all is well.
+    disk.inject(Fault::new(Effect::FAIL_SYNC).kind(CallKind::SyncData).nth(2));
+    disk.record(true);
+    let (log, recovery) = open(&disk);
+    assert_eq!(recovery.next_seq, 1);
+    let zeroed = disk.trace().iter().filter(|call| call.kind == CallKind::ZeroRange).count();
+    drop(log);
+    disk.power_cut(&Keep::None);
+    let behind = disk.disk_bytes(path(1), 3 * 4096..8 * 4096).unwrap();
+    assert!(behind.iter().all(|byte| *byte == 0), "zeroed {zeroed} times");
 }
 
 /// Otherwise a crash could keep an older file and lose a newer one: a gap, and false corruption.

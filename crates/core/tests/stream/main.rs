@@ -12,15 +12,19 @@
     clippy::as_conversions,
     clippy::cast_possible_truncation,
     clippy::print_stdout,
+    clippy::struct_excessive_bools,
     missing_docs,
     unreachable_pub,
     reason = "tests say what they expect by panicking"
 )]
 
 mod basics;
+mod boundaries;
 mod bytes;
 mod crashes;
 mod destroy;
+mod engine;
+mod folders;
 mod harness;
 #[allow(dead_code, reason = "the others hook the real system")]
 #[path = "../common/hooked.rs"]
@@ -29,10 +33,12 @@ mod later_rules;
 mod model;
 mod next_file;
 mod oracle;
+mod premade;
 mod program;
 mod reader;
 mod reading;
 mod reading_far;
+mod rot;
 mod rules;
 mod salvage;
 mod space;

@@ -98,6 +98,10 @@ impl Oracle {
         if let Some(wrong) = known.iter().zip(&records).position(|(one, other)| one != other) {
             return Err(format!("P1: wrong record at seq {}", start + wrong));
         }
+        let times: Vec<u64> = contents.batches.iter().map(|batch| batch.header.time_ms).collect();
+        if !times.is_sorted() {
+            return Err(format!("time goes back: {times:?}"));
+        }
         let kept = self.allowed(&records[known.len()..])?;
         if !self.cache_lost && kept < self.written {
             return Err(format!("written records were lost without a power cut: {kept} of {} there", self.written));
@@ -110,6 +114,19 @@ impl Oracle {
         self.released = self.released.min(contents.start);
         no_strangers(disk)?;
         Ok(contents)
+    }
+
+    /// Whether a stream that ends at this seq breaks off in front of records that belong together and are not known to be
+    /// durable.
+    pub fn ends_in_together(&self, next_seq: u64) -> bool {
+        let mut left = (next_seq as usize).saturating_sub(self.sure.len());
+        for handed in &self.maybe {
+            if handed.records.len() > left {
+                return handed.kind == PendingKind::Together;
+            }
+            left -= handed.records.len();
+        }
+        false
     }
 
     /// How many of the commits of which nothing is sure are there as a whole.

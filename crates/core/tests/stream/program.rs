@@ -20,6 +20,8 @@ pub enum Step {
     Release,
     /// Closes and opens again.
     Reopen,
+    /// Recovers in place, as behind a failure.
+    Recover,
 }
 
 /// What a program has come to.
@@ -33,7 +35,8 @@ pub struct Run {
 }
 
 /// Runs the steps up to the first error that is not the disk's being full.
-pub fn run(io: &Arc<dyn Io>, options: &LogOptions, oracle: &Oracle, steps: &[Step]) -> Run {
+pub fn run(disk: &SimDisk, options: &LogOptions, oracle: &Oracle, steps: &[Step]) -> Run {
+    let io = &disk.io();
     let mut run = Run { oracle: oracle.clone(), log: None, recoveries: Vec::new(), error: None };
     match open_with(io, options) {
         Ok((log, recovery)) => {
@@ -46,7 +49,7 @@ pub fn run(io: &Arc<dyn Io>, options: &LogOptions, oracle: &Oracle, steps: &[Ste
         if run.error.is_some() {
             break;
         }
-        if let Err(error) = run.step(io, options, step) {
+        if let Err(error) = run.step(disk, io, options, step) {
             let good = run.log.as_ref().is_some_and(|log| !log.needs_recovery());
             let full = *error.kind() == ErrorKind::NoSpace && good;
             if !full {
@@ -58,7 +61,7 @@ pub fn run(io: &Arc<dyn Io>, options: &LogOptions, oracle: &Oracle, steps: &[Ste
 }
 
 impl Run {
-    fn step(&mut self, io: &Arc<dyn Io>, options: &LogOptions, step: &Step) -> Result<(), Error> {
+    fn step(&mut self, disk: &SimDisk, io: &Arc<dyn Io>, options: &LogOptions, step: &Step) -> Result<(), Error> {
         let log = self.log.as_mut().expect("an open log");
         match step {
             Step::Commit(kind, level, records) => {
@@ -81,6 +84,15 @@ impl Run {
                 let next = files.get(1).map(|file| file.start().map_or(u64::MAX, |start| start.seq));
                 self.oracle.released = self.oracle.released.max(next.unwrap_or(0));
                 log.release_first()?;
+            }
+            Step::Recover => {
+                let recovery = log.recover_in_place()?;
+                let failed = disk.faults_fired() > 0;
+                (self.oracle.faulty, self.oracle.cache_lost) = (failed, self.oracle.cache_lost || failed);
+                if !disk.is_stopped() {
+                    self.oracle.check(disk, &recovery).unwrap_or_else(|error| panic!("in place: {error}"));
+                }
+                self.recoveries.push(recovery);
             }
             Step::Reopen => {
                 log.close()?;

@@ -56,8 +56,13 @@ pub fn index_of(name: &str) -> Option<(u16, u32)> {
     Some((u16::from_str_radix(index, 16).ok()?, shift.parse().ok()?))
 }
 
+/// The names of the files in their order, also where indexes wrap.
 pub fn names(disk: &SimDisk) -> Vec<String> {
-    disk.names(DIR).unwrap().into_iter().filter(|name| index_of(name).is_some()).collect()
+    let index = |name: &String| index_of(name).map(|(index, _)| index);
+    let mut names: Vec<String> = disk.names(DIR).unwrap().into_iter().filter(|name| index(name).is_some()).collect();
+    let wrapped = names.iter().filter_map(index).any(|index| index > 0xc000);
+    names.sort_by_key(|name| index(name).unwrap_or_default().wrapping_add(if wrapped { 0x8000 } else { 0 }));
+    names
 }
 
 fn file_batch(data: &[u8], at: u64, index: u16) -> Option<(FileBatch, BatchHeader)> {
@@ -91,15 +96,6 @@ fn batch(data: &[u8], id: StreamId, base: u64, at: u64) -> Option<(BatchHeader, 
 /// All that is in the stream, as far as it goes on without a break. An error says where it breaks off although there is
 /// more, or which block says something wrong of itself.
 pub fn read(disk: &SimDisk) -> Result<Contents, String> {
-    read_files(disk, true)
-}
-
-/// The same where headers of blocks may be damaged.
-pub fn read_damaged(disk: &SimDisk) -> Result<Contents, String> {
-    read_files(disk, false)
-}
-
-fn read_files(disk: &SimDisk, with_blocks: bool) -> Result<Contents, String> {
     let mut contents = Contents::default();
     // The end of what was read: position, seq, checksum of the last batch.
     let mut end: Option<(u64, u64, u32)> = None;
@@ -129,9 +125,7 @@ fn read_files(disk: &SimDisk, with_blocks: bool) -> Result<Contents, String> {
         contents.files.push(start);
         let first = Walk { at: layout.first_batch(), seq: start.seq, previous: second.checksum(start.id) };
         let last = walk(&mut contents, &data, layout, &start, first);
-        if with_blocks {
-            check_block_headers(&contents, &headers, layout, &start, last.at);
-        }
+        check_block_headers(&contents, &headers, layout, &start, last.at);
         end = Some((start.position + last.at, last.seq, last.previous));
     }
     Ok(contents)

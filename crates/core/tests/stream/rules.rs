@@ -5,30 +5,14 @@
 
 use pstream_core::ErrorKind;
 use pstream_core::format::batch::HEADER_LEN;
-use pstream_core::stream::{Level, LogOptions, Pending, PendingKind, Previous};
-use pstream_sim::{CallKind, Effect, Fault, Keep, ResidencyModel, SimDisk};
+use pstream_core::stream::{Level, Pending, PendingKind, Previous};
+use pstream_sim::{CallKind, Effect, Fault, Keep, ResidencyModel};
 
 use crate::harness::{
-    aligned, commit, commit_as, commit_each, disk, open, open_with, options, path, payload, record, rest, sized, write,
+    aligned, commit, commit_as, commit_each, disk, file_offset, is_corrupt, large_blocks, open, open_with, options,
+    path, payload, record, rest, sized, write,
 };
 use crate::reader::read;
-
-fn is_corrupt(disk: &SimDisk, options: &LogOptions) -> bool {
-    match open_with(&disk.io(), options) {
-        Ok(_) => false,
-        Err(error) => matches!(error.kind(), ErrorKind::Corrupt(_)),
-    }
-}
-
-/// A file offset in a file of 4 KiB blocks.
-fn file_offset(at: u64) -> u64 {
-    at / 4048 * 4096 + 48 + at % 4048
-}
-
-/// One file of blocks of 16 KiB.
-fn large_blocks() -> LogOptions {
-    LogOptions { block_size: 16384, ..sized(32, 64) }
-}
 
 /// The next file was prepared, an append went to the file before it, kill: an open that synced only the last file showed
 /// the append, a power cut dropped it, and that was false corruption.
@@ -94,6 +78,25 @@ fn rule_02_sync_evict_check_then_read() {
             assert_eq!(read(&disk).unwrap().records().len() as u64, again.next_seq);
         }
     }
+}
+
+/// An open whose commits are aligned finds what one whose commits were packed has left, right behind what is durable.
+#[test]
+fn rule_02_holds_where_packed_commits_are_followed_by_aligned_ones() {
+    let disk = disk(85);
+    let (mut log, _) = open(&disk);
+    commit(&mut log, &[record(0, 100)]);
+    disk.inject(Fault::new(Effect::FAIL_SYNC).kind(CallKind::WriteSynced));
+    commit_as(&mut log, PendingKind::Records, &[record(1, 2500)], Level::Durable).unwrap_err();
+    disk.process_crash();
+    disk.pin_cache(path(1), true).unwrap();
+    let (mut log, recovery) = open_with(&disk.io(), &aligned(options())).unwrap();
+    assert_eq!(recovery.next_seq, 2);
+    commit(&mut log, &[record(2, 30)]);
+    drop(log);
+    disk.power_cut(&Keep::None);
+    assert_eq!(open(&disk).1.next_seq, 3);
+    assert_eq!(read(&disk).unwrap().records().len(), 3, "the second one was in the cache alone");
 }
 
 /// What an open shows is durable even if all else that it has to do must wait.

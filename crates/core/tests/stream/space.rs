@@ -110,6 +110,22 @@ fn no_space_for_the_copy_of_a_torn_tail() {
     }
 }
 
+/// A watermark that was not written is no part of what can be read.
+#[test]
+fn a_postponed_open_ends_where_the_stream_does() {
+    let disk = disk(92);
+    let (mut log, _) = open(&disk);
+    commit(&mut log, &[record(0, 100)]);
+    disk.process_crash();
+    disk.inject(Fault::new(Effect::Torn(std::io::ErrorKind::StorageFull)).kind(CallKind::WriteSynced));
+    let (log, recovery) = open(&disk);
+    assert!(recovery.postponed);
+    for level in [Level::Durable, Level::Written] {
+        assert_eq!(log.snapshot(level).unwrap().end(), log.durable().position);
+        assert_eq!(crate::engine::read(&log, level).unwrap().records, [(0, record(0, 100))]);
+    }
+}
+
 #[test]
 fn the_newest_copies_are_kept() {
     let disk = disk(43);

@@ -56,6 +56,12 @@ impl Slot {
         &self.path
     }
 
+    /// Binary logarithm of its block size, as its name says.
+    #[must_use]
+    pub fn block_shift(&self) -> u32 {
+        self.block_shift
+    }
+
     /// What it says of itself, if somebody has looked.
     #[must_use]
     pub fn start(&self) -> Option<FileBatch> {

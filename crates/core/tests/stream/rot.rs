@@ -1,0 +1,58 @@
+//! Damage to what lies on a disk, and what the rest of it still proves.
+
+use std::ops::Range;
+
+use pstream_core::Shape;
+use pstream_core::stream::layout::Layout;
+use pstream_sim::SimDisk;
+
+use crate::harness::DIR;
+use crate::reader::{Batch, Contents, index_of, names};
+
+/// A part of a file.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub name: String,
+    pub range: Range<u64>,
+}
+
+impl Place {
+    pub fn new(name: &str, range: Range<u64>) -> Self {
+        Self { name: name.to_owned(), range }
+    }
+
+    fn hurts(&self, file: u16, range: &Range<u64>) -> bool {
+        let here = index_of(&self.name).is_some_and(|(index, _)| index == file);
+        here && range.start < self.range.end && self.range.start < range.end
+    }
+}
+
+/// All files with what is on the disk of them.
+pub fn files(disk: &SimDisk) -> Vec<(String, Vec<u8>)> {
+    let read = |name: String| {
+        let bytes = disk.disk_bytes(format!("{DIR}/{name}"), 0..u64::MAX).unwrap();
+        (name, bytes)
+    };
+    names(disk).into_iter().map(read).collect()
+}
+
+/// Seqs in front of this one are covered by what the damage leaves alone: by a batch that says that they were durable, or
+/// by a file that entered use behind them, one of whose two copies says so.
+pub fn proven(whole: &Contents, places: &[Place]) -> u64 {
+    let unhurt = |index: u16, range: &Range<u64>| !places.iter().any(|place| place.hurts(index, range));
+    let layout = |index: u16| {
+        let file = whole.files.iter().find(|file| file.index == index)?;
+        Some(Layout::new(Shape::new(file.block_count, file.block_shift).ok()?))
+    };
+    let header = |batch: &&Batch| {
+        layout(batch.file).is_none_or(|layout| unhurt(batch.file, &layout.file_range(&(batch.at..batch.at + 64))))
+    };
+    let durable = whole.batches.iter().filter(header).map(|batch| batch.header.durable_upto);
+    let entered = whole.files.iter().filter(|file| {
+        let copies = |layout: Layout| [0, layout.second_copy()].map(|at| layout.file_range(&(at..at + 104)));
+        layout(file.index).is_some_and(|layout| copies(layout).iter().any(|copy| unhurt(file.index, copy)))
+    });
+    let upto = durable.chain(entered.map(|file| file.position)).max().unwrap_or_default();
+    let covered = whole.batches.iter().filter(|batch| batch.header.position + batch.header.total_len() <= upto);
+    covered.map(|batch| batch.header.next_seq()).max().unwrap_or_default()
+}

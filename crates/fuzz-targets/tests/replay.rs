@@ -123,15 +123,15 @@ fn records() {
 
 #[test]
 fn names() {
-    replay("names", 3000);
+    replay("names", 15_000);
 }
 
 #[test]
 fn files() {
-    replay("files", 3000);
+    replay("files", 15_000);
 }
 
 #[test]
 fn mutations() {
-    replay("mutations", 3000);
+    replay("mutations", 10_000);
 }

@@ -137,3 +137,19 @@ fn a_file_that_is_gone() {
         }
     }
 }
+
+/// A write of another stream that went to the wrong place: by its copy of the file batch all of the file looked torn, and
+/// was zeroed.
+#[test]
+fn the_first_sector_of_another_stream() {
+    let (ours, theirs) = (disk(37), disk(38));
+    write(&ours, 0..5);
+    write(&theirs, 0..5);
+    let (one, other) = (files(&ours), files(&theirs));
+    assert!(one.len() == 1 && one[0].0 == other[0].0 && one[0].1 != other[0].1);
+    for sector in [0, 4096] {
+        let disk = ours.fork();
+        disk.write_on_disk(path(1), sector, &other[0].1[sector as usize..][..4096]).unwrap();
+        refused(&disk, "PSTREAM_CORRUPT", &format!("sector at {sector}"));
+    }
+}

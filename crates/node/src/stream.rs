@@ -15,12 +15,14 @@ use napi::bindgen_prelude::{AsyncTask, Env};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 use pstream_core::io::Io;
+use pstream_core::stream::read::Snapshot;
 use pstream_core::stream::{Append, Group, Level, Listener, Log, PendingKind, Refused, Settled, make_folder};
 use pstream_core::{Error, ErrorKind, OsIo, Result, sequence};
 
 use crate::arena::{Arena, Lease};
 use crate::error::{Failure, internal, number};
 use crate::stream_data::{RawStreamOptions, StreamInfo};
+use crate::stream_held::{Held, Holders};
 use crate::task::{Job, Outcome, guarded, job};
 
 /// What became of hand-overs.
@@ -43,6 +45,8 @@ struct Engine {
     /// So that whoever closes second waits for the first.
     closing: Mutex<()>,
     inbox: Arc<Inbox>,
+    /// What reads it.
+    holders: Holders,
 }
 
 /// What has settled and was not fetched yet.
@@ -121,7 +125,9 @@ impl Engine {
 
     fn close(&self) -> Result<()> {
         let _turn = self.closing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.group.get().map_or(Ok(()), Group::close)
+        let closed = self.group.get().map_or(Ok(()), Group::close);
+        self.holders.close();
+        closed
     }
 }
 
@@ -154,13 +160,26 @@ impl Drop for NativeStream {
     }
 }
 
+impl NativeStream {
+    /// What can be read now.
+    pub(crate) fn snapshot(&self, level: Level) -> Result<Snapshot> {
+        self.engine.group()?.snapshot(level)
+    }
+
+    /// Keeps account of what reads it.
+    pub(crate) fn hold<T: Send + 'static>(&self, what: T) -> Result<Arc<Held<T>>> {
+        self.engine.holders.hold(what)
+    }
+}
+
 #[napi]
 impl NativeStream {
     /// Not open yet. `wake` is called when there is something to fetch.
     #[napi(constructor, ts_args_type = "wake: () => void")]
     pub fn new(env: Env, wake: Wake) -> napi::Result<Self> {
         let inbox = Arc::new(Inbox { settled: Mutex::default(), wake });
-        let engine = Arc::new(Engine { group: OnceLock::new(), closing: Mutex::default(), inbox });
+        let holders = Holders::default();
+        let engine = Arc::new(Engine { group: OnceLock::new(), closing: Mutex::default(), inbox, holders });
         let arenas = Arc::new(Arenas::default());
         // Hooks run in reverse order: this one before that of the threadsafe function, which was made earlier.
         let held: (Weak<Engine>, Weak<Arenas>) = (Arc::downgrade(&engine), Arc::downgrade(&arenas));
@@ -251,11 +270,17 @@ impl NativeStream {
         guarded(|| Ok(number(self.engine.group()?.durable().seq)))
     }
 
+    /// The first record, as far as it is known without looking.
+    #[napi]
+    pub fn oldest_seq(&self) -> Option<i64> {
+        let files = self.engine.group().ok()?.files();
+        files.first()?.start().map(|start| number(start.seq))
+    }
+
     /// Number of files in use.
     #[napi(ts_return_type = "number | Failure")]
     pub fn files(&self) -> Outcome<u32> {
-        let files = || Ok(self.engine.group()?.snapshot(Level::Durable)?.files().len());
-        guarded(|| files().map(|files| u32::try_from(files).unwrap_or(u32::MAX)))
+        guarded(|| Ok(u32::try_from(self.engine.group()?.files().len()).unwrap_or(u32::MAX)))
     }
 
     /// Commits what waits, and closes the stream. Everything has settled when it resolves.

@@ -13,7 +13,7 @@ use super::group_thread;
 use super::log::Log;
 use super::options::Level;
 use super::plan::PendingKind;
-use super::read::{Snapshot, View};
+use super::read::{Slot, Snapshot, View};
 use super::writer::Mark;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -235,6 +235,12 @@ impl Group {
             return Err(closed());
         }
         Ok(self.shared.view().at(level))
+    }
+
+    /// The files in use, as of the last commit; of a stream that is closed, as they were then.
+    #[must_use]
+    pub fn files(&self) -> Arc<[Arc<Slot>]> {
+        Arc::clone(&self.shared.view().files)
     }
 
     /// Everything in front of it is durable, as of the last commit.

@@ -7,9 +7,10 @@ import { mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync }
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { cases } from './cases/index.mjs'
+import { all, cases } from './cases/index.mjs'
 import { buildBaseline } from './lib/baseline.mjs'
 import { chart } from './lib/chart.mjs'
+import { installPeers } from './lib/install.mjs'
 import { machine } from './lib/machine.mjs'
 import { markdown, terminalTable } from './lib/report.mjs'
 
@@ -17,14 +18,15 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url))
 
 const help = `Usage: npm run bench -- [options]
 
-  --case <glob>   only the cases whose name matches, e.g. 'store-*' or 'load-8MiB'; may be repeated
-  --quick         two rounds of half the length: is it alive, not how fast is it
+  --case <glob>   only the cases whose name matches, e.g. 'store-*' or 'append-1'; may be repeated
+  --growth        also what a stream's length, the number of streams and the size of records cost
+  --quick         two short rounds: is it alive, not how fast is it
   --rounds <n>    rounds a case (default 5)
   --dir <folder>  work there instead of in bench/.work: its disk is what is measured
   --json          print the results as JSON instead of a table
   --help          this text
 
-Cases: ${cases.map(({ name }) => name).join(', ')}
+Cases: ${all.map(({ name }) => name).join(', ')}
 
 A full run, all cases and contenders and at least five rounds, also writes bench/results/<date>.json, latest.md and latest.svg.`
 
@@ -39,6 +41,7 @@ function options() {
       options: {
         case: { type: 'string', multiple: true },
         quick: { type: 'boolean', default: false },
+        growth: { type: 'boolean', default: false },
         rounds: { type: 'string' },
         dir: { type: 'string' },
         json: { type: 'boolean', default: false },
@@ -53,8 +56,8 @@ function options() {
   }
 }
 
-function select(globs) {
-  if (globs === undefined) return cases
+function select(globs, growth) {
+  if (globs === undefined) return growth ? all : cases
   const patterns = globs.map(
     (glob) =>
       new RegExp(
@@ -64,10 +67,10 @@ function select(globs) {
           .replaceAll('?', '.')}$`,
       ),
   )
-  const selected = cases.filter(({ name }) => patterns.some((pattern) => pattern.test(name)))
+  const selected = all.filter(({ name }) => patterns.some((pattern) => pattern.test(name)))
   return selected.length > 0
     ? selected
-    : fail(`no case matches ${globs.join(', ')}. Cases: ${cases.map(({ name }) => name).join(', ')}`)
+    : fail(`no case matches ${globs.join(', ')}. Cases: ${all.map(({ name }) => name).join(', ')}`)
 }
 
 async function measure(message) {
@@ -94,12 +97,13 @@ function writeResults(report) {
 }
 
 async function main() {
-  const { case: globs, quick, rounds, dir, json, help: wantsHelp } = options()
+  const { case: globs, quick, growth, rounds, dir, json, help: wantsHelp } = options()
   if (wantsHelp) return process.stdout.write(`${help}\n`)
-  const selected = select(globs)
+  const selected = select(globs, growth)
   const say = (text) => process.stderr.write(`${text}\n`)
   say('Building the baseline …')
   buildBaseline()
+  installPeers(say)
   const base = dir ?? here('./.work')
   mkdirSync(base, { recursive: true })
   const directory = mkdtempSync(join(base, 'pstream-bench-'))
@@ -124,7 +128,11 @@ async function main() {
     const report = { date: new Date().toISOString(), rounds, quick, machine: facts, cases: results }
     process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : `\n${terminalTable(report)}\n`)
     const isFull =
-      globs === undefined && !quick && rounds >= 5 && !facts.inMemory && results.every(({ missing }) => !missing)
+      globs === undefined &&
+      !quick &&
+      rounds >= 5 &&
+      !facts.inMemory &&
+      results.every(({ missing, kind }) => kind !== undefined || !missing)
     say(isFull ? writeResults(report) : 'Not written to bench/results: not a full run.')
   } finally {
     cleanUp()

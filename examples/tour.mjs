@@ -1,27 +1,27 @@
 #!/usr/bin/env node
-// The tour of pstream: a file goes into block storage, the process that writes it is killed half way, and another one
-// finds out what is there, finishes the copy and reads it back.
+// The tour of pstream: a file goes into a stream, record by record; the process that appends it is killed half way, and
+// another one finds out what is there, finishes the copy and reads it back.
 
 import { fork } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, rmSync } from 'node:fs'
-import { mkdtemp, open } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdtemp, readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { layoutFor } from './tour/blocks.mjs'
-import { copy, readBack, recover } from './tour/copy.mjs'
+import { copy, digestOfFirst, readBack } from './tour/copy.mjs'
 import { pageCache } from './tour/page-cache.mjs'
-import { check, digest, TourError, unpackSample } from './tour/source.mjs'
+import { survey } from './tour/records.mjs'
+import { check, TourError, unpackSample } from './tour/source.mjs'
 import { bold, counted, dim, fact, green, say, size, speed, step } from './tour/terminal.mjs'
 
 const NAME = 'tour'
 
 const help = `Usage: node examples/tour.mjs [file] [--dir <folder>]
 
-Copies the file, or a bundled log of 4 MiB, into block files in a temporary folder; kills the copying process half way;
-recovers, finishes, reads back and compares. Removes everything it made.
+Appends the file, or a bundled log of 4 MiB, record by record to a stream in a temporary folder: its lines, or pieces of
+64 KiB if it is no text. Kills the appending process half way; recovers, finishes, reads back and compares. Removes
+everything it made.
 
   --dir <folder>  make the temporary folder there: it needs room for the file (default: the system's)
   --help          this text`
@@ -60,7 +60,7 @@ async function main() {
   const { path: given, dir = tmpdir(), help: wantsHelp } = readArguments()
   if (wantsHelp) return say(help)
   if (given !== undefined) await check(given)
-  const { FileSequence } = await importPackage()
+  const { PersistentStream } = await importPackage()
   const folder = await makeFolder(dir)
   const cleanUp = () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   for (const signal of ['SIGINT', 'SIGTERM'])
@@ -69,126 +69,107 @@ async function main() {
       process.exit(1)
     })
   try {
-    await tour(FileSequence, given, folder)
+    await tour(PersistentStream, given, folder)
   } finally {
     cleanUp()
   }
   say(dim('\nThe folder and all that was in it is removed.'))
 }
 
-async function tour(FileSequence, given, folder) {
-  say(bold('A file goes through block storage, and its writer is killed half way.'))
+async function tour(PersistentStream, given, folder) {
+  say(bold('A file goes into a stream record by record, and its writer is killed half way.'))
 
   step(1, 'The file')
-  const path = given ?? (await unpackSample(folder))
-  const layout = layoutFor(await check(path))
-  const expected = await digest(path)
-  fact('file', `${basename(path)}${given === undefined ? ', a bundled log' : ''}, ${size(layout.size)}`)
-  fact('SHA-256', expected)
-  fact(
-    'as blocks',
-    `${counted(layout.blocks, 'block')} of ${size(2 ** layout.blockShift)}, each with a head of its own; up to ${layout.blocksPerFile} in a file`,
-  )
+  const source = await survey(given ?? (await unpackSample(folder)))
+  fact('file', `${basename(source.path)}${given === undefined ? ', a bundled log' : ''}, ${size(source.size)}`)
+  fact('SHA-256', source.sha256)
+  fact('as records', `${counted(source.records, source.isText ? 'line' : 'piece')}${source.isText ? '' : ' of 64 KiB'}`)
 
-  step(2, 'A child process copies it, and is killed')
-  const { stored, pid } = await copyAndKill({ path, folder, name: NAME, layout })
-  fact('killed', `process ${pid}, by SIGKILL, ${stored < layout.blocks ? 'half way' : 'before it closed anything'}`)
-  fact('by then', `${stored} of ${counted(layout.blocks, 'block')} acknowledged as durable`)
+  step(2, 'A child process appends it, and is killed')
+  const { durable, pid } = await copyAndKill({ source, folder, name: NAME })
+  fact('killed', `process ${pid}, by SIGKILL, ${durable < source.records ? 'half way' : 'before it closed anything'}`)
+  fact('by then', `${durable} of ${counted(source.records, 'record')} acknowledged as durable`)
 
   step(3, 'Open what it left')
-  await describeRemains(FileSequence, folder)
-  const { blocksPerFile: blockCount, blockShift } = layout
-  const started = performance.now()
-  const sequence = await FileSequence.open(folder, { name: NAME, blockCount, blockShift, reserve: 'best-effort' })
+  const stream = await PersistentStream.open(folder, { name: NAME })
   try {
-    fact(
-      'opened',
-      `in ${(performance.now() - started).toFixed(1)} ms: the kernel gave the lock up when the process died`,
-    )
-    await finish({ sequence, path, layout, stored })
-    await compare({ sequence, layout, expected })
+    const offset = await describeRemains(stream, source, durable)
+    await finish(stream, source, offset)
+    await compare(stream, source)
   } finally {
-    await sequence.close()
+    await stream.close()
   }
 
   step(6, 'What it left behind in memory')
-  const { files } = await FileSequence.inspect(folder, NAME)
-  fact(
-    'page cache',
-    describeCache(
-      await pageCache(
-        folder,
-        files.map(({ name }) => join(folder, name)),
-      ),
-      layout.size,
-    ),
+  const files = (await readdir(folder, { withFileTypes: true })).filter(
+    (entry) => entry.isFile() && entry.name.startsWith(`${NAME}.`),
   )
+  const cached = await pageCache(
+    folder,
+    files.map(({ name }) => join(folder, name)),
+  )
+  fact('page cache', describeCache(cached, source.size))
   fact('process', `${size(process.resourceUsage().maxRSS * 1024)} at most, Node itself included`)
 }
 
-/** Resolves when the child is dead: to what it had acknowledged by then. */
+/** Resolves when the child is dead: to how many records it had acknowledged by then. */
 async function copyAndKill(task) {
   const child = fork(new URL('./tour/writer.mjs', import.meta.url), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-  let [stored, failure] = [0, undefined]
+  let [durable, failure] = [0, undefined]
   child.on('message', (message) => {
     if (message.error !== undefined) failure = message.error
-    else stored = message.stored
-    if (failure !== undefined || stored >= task.layout.blocks / 2) child.kill('SIGKILL')
+    else durable = message.durable
+    if (failure !== undefined || durable >= task.source.records / 2) child.kill('SIGKILL')
     else child.send('go on')
   })
   child.send(task)
   const [code, signal] = await once(child, 'exit')
   if (failure !== undefined) throw Object.assign(new Error(failure.message), { code: failure.code })
-  if (stored === 0) throw new Error(`the child process ended by itself (${signal ?? `code ${code}`})`)
-  return { stored, pid: child.pid }
+  if (durable === 0) throw new Error(`the child process ended by itself (${signal ?? `code ${code}`})`)
+  return { durable, pid: child.pid }
 }
 
-async function describeRemains(FileSequence, folder) {
-  const { files, lock, problems } = await FileSequence.inspect(folder, NAME)
+/** Checks what is there, and resolves to the offset in the file at which to go on. */
+async function describeRemains(stream, source, durable) {
+  const { previous, torn, elapsedMs } = stream.recovery
   fact(
-    'files',
-    files
-      .map(({ name }) => name)
-      .join(', ')
-      .replace(/^(.{60,}?,) .*, /, '$1 … '),
+    'opened',
+    `in ${elapsedMs.toFixed(1)} ms; the writer before ${previous === 'crashed' ? 'had crashed' : 'was closed'}`,
   )
-  fact('problems', problems.length === 0 ? 'none' : problems.map(({ message }) => message).join('; '))
-  const lockFile = existsSync(join(folder, `${NAME}.lock`)) ? 'still there, as a crash leaves it' : 'gone'
-  const holder = lock === undefined ? 'nobody holds it' : `held by process ${lock.pid}`
-  fact('lock', `its file is ${lockFile}; ${holder}`)
+  fact('torn tail', torn === undefined ? 'none' : `${counted(torn.bytes, 'byte')} cut off, and saved`)
+  const found = await readBack(stream)
+  if (found.records < durable)
+    throw new Error(`${durable} records were acknowledged, and only ${found.records} are there`)
+  if (found.sha256 !== (await digestOfFirst(source, found.records)))
+    throw new Error(`the ${found.records} records that are there are not those of the file`)
+  const more = found.records - durable
+  const others = more === 0 ? '' : `, and ${more} more that made it before the kill`
+  fact('records', `${found.records}: everything acknowledged is there${others}`)
+  return found.bytes
 }
 
-async function finish({ sequence, path, layout, stored }) {
-  const { whole, files, current } = await recover({ sequence, layout })
-  fact('checked', `whole by their checksums: ${counted(whole, 'block')} in ${counted(files, 'file')}`)
-  if (whole < stored) throw new Error(`${stored} blocks were acknowledged, and only ${whole} are there`)
-  fact(
-    'so',
-    whole === stored
-      ? 'everything acknowledged is there'
-      : `everything acknowledged is there, and ${counted(whole - stored, 'block')} more that made it before the kill`,
-  )
-
+async function finish(stream, source, offset) {
   step(4, 'Finish the copy')
-  const source = await open(path)
   const started = performance.now()
-  await copy({ source, sequence, layout, first: whole, current })
+  await copy({ stream, source, offset })
   const elapsed = performance.now() - started
-  await source.close()
-  const left = layout.size - Math.min(layout.size, whole * layout.bodySize)
-  fact('write', left === 0 ? 'nothing was missing' : `${speed(left, elapsed)}, each store durable before the next one`)
-  fact('files now', `${sequence.length}`)
+  const left = source.size - offset
+  fact('appended', left === 0 ? 'nothing was missing' : speed(left, elapsed))
+  const { appends, commits, files } = stream.stats()
+  if (left > 0)
+    fact('durable', `${counted(appends, 'record')} by ${counted(commits, 'commit')}, each one write and one sync`)
+  fact('files now', `${files}`)
 }
 
-async function compare({ sequence, layout, expected }) {
+async function compare(stream, source) {
   step(5, 'Read it back')
-  const hash = createHash('sha256')
   const started = performance.now()
-  await readBack({ sequence, layout, onBytes: (bytes) => hash.update(bytes) })
-  fact('read', `${speed(layout.size, performance.now() - started)}, checksums and SHA-256 included`)
-  const found = hash.digest('hex')
-  fact('SHA-256', found)
-  if (found !== expected) throw new Error(`the copy differs from the file: SHA-256 ${found} instead of ${expected}`)
+  const { records, bytes, sha256 } = await readBack(stream)
+  const elapsed = performance.now() - started
+  fact('read', `${counted(records, 'record')}, ${speed(bytes, elapsed)}, checksums and SHA-256 included`)
+  fact('SHA-256', sha256)
+  if (sha256 !== source.sha256)
+    throw new Error(`the copy differs from the file: SHA-256 ${sha256} instead of ${source.sha256}`)
   fact('', green('the same'))
 }
 
@@ -200,7 +181,7 @@ function describeCache({ bytes, inMemory }, total) {
 }
 
 const advice = {
-  PSTREAM_NO_SPACE: 'The copy needs as much room as the file: choose another folder with --dir.',
+  PSTREAM_NO_SPACE: 'The copy needs more room than the file, by up to 200 MiB: choose another folder with --dir.',
   PSTREAM_UNSUPPORTED: 'This file system lacks what is needed: choose another folder with --dir.',
 }
 

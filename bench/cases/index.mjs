@@ -2,5 +2,12 @@
 
 import { cases as load } from './load.mjs'
 import { cases as store } from './store.mjs'
+import { growth, cases as stream } from './stream.mjs'
 
-export const cases = [...store, ...load]
+/** Those of a full run. */
+export const cases = [...stream, ...store, ...load]
+
+/** And those that are asked for. */
+export { growth }
+
+export const all = [...cases, ...growth]

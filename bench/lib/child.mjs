@@ -1,11 +1,11 @@
 // One case in a process of its own: started by run.mjs, which sends the options and gets the result back.
 
 import { once } from 'node:events'
-import { cases } from '../cases/index.mjs'
+import { all } from '../cases/index.mjs'
 import { Baseline } from './baseline.mjs'
 
 const [{ name, directory, rounds, quick }] = await once(process, 'message')
-const definition = cases.find((candidate) => candidate.name === name)
+const definition = all.find((candidate) => candidate.name === name)
 const baseline = new Baseline()
 try {
   const result = await definition.measure(definition, { baseline, directory, rounds, quick })

@@ -1,9 +1,8 @@
 // Who is measured. Each has open, store, load and close; store and load resolve to the nanoseconds that the operations
 // took, without the making of their arguments and the checking of their results.
 
-import { createRequire } from 'node:module'
-import { pathToFileURL } from 'node:url'
 import { content, stamp } from './content.mjs'
+import { importPackage } from './package.mjs'
 
 /** Measured in the baseline process. */
 export class Native {
@@ -101,12 +100,6 @@ function pairs(bytes, blockSize) {
     list.push(bytes.subarray(at, at + HEAD), bytes.subarray(at + HEAD, at + blockSize))
   }
   return list
-}
-
-/** The product by its own name and `exports`, as its users get it: resolved from the root, whose package it is. */
-async function importPackage() {
-  const root = createRequire(new URL('../../package.json', import.meta.url))
-  return import(pathToFileURL(root.resolve('pstream')))
 }
 
 /** All of them; `missing` says who could not be had. */

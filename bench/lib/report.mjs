@@ -1,38 +1,129 @@
-// Results as a table for the terminal and for Markdown.
+// Results as tables for the terminal and for Markdown: one for the stream, one for opening it, one for block files.
 
-const headings = ['case', 'who', 'us a call', 'MB/s', 'of the limit', 'spread', 'target', '']
+const KINDS = [
+  {
+    kind: 'stream',
+    title: 'Stream',
+    about: [
+      '`ts` is the package (a scan by `readBatches`, `ts-read` by `read`); `rust` the engine with its commit thread, `log`',
+      'without it; `plain` bare system calls from Rust that write and read as many bytes: the limit. Everybody else is a',
+      'peer. "Of the limit" is the speed by that of the limit in the same round, "of peers" that by the fastest peer that',
+      'frames its records; the delay is the 99th percentile of the event loop meanwhile. Appends are durable when they are',
+      'acknowledged.',
+    ],
+    headings: [
+      'case',
+      'who',
+      'us a record',
+      'records/s',
+      'MB/s',
+      'of the limit',
+      'spread',
+      'of peers',
+      'delay, ms',
+      'targets',
+    ],
+    texts: [0, 1, 9],
+    cells: streamCells,
+  },
+  {
+    kind: 'open',
+    title: 'Opening a stream',
+    about: ['For writing, closed properly before, with nothing of it in the page cache.'],
+    headings: ['case', 'who', 'ms', 'spread', 'ms more than empty', 'targets'],
+    texts: [0, 1, 5],
+    cells: openCells,
+  },
+  {
+    kind: undefined,
+    title: 'Block files',
+    about: [
+      '`plain` are bare system calls from Rust, the limit; `rust` is the engine, `ts` the package, `crate` the Rust crate',
+      'pstream 0.1.1. "Of the limit" is the speed by that of `plain` in the same round.',
+    ],
+    headings: ['case', 'who', 'us a call', 'MB/s', 'of the limit', 'spread', 'target', ''],
+    texts: [0, 1, 7],
+    cells: blockCells,
+  },
+]
 
 function time(microseconds) {
+  if (microseconds < 1) return microseconds.toFixed(3)
   return microseconds >= 1000 ? Math.round(microseconds).toLocaleString('en') : microseconds.toFixed(1)
 }
 
-function verdict({ contender, target, met }) {
+const whole = (value) => Math.round(value).toLocaleString('en')
+const range = ({ min, max }, digits = 2) => `${min.toFixed(digits)}–${max.toFixed(digits)}`
+const verdicts = (row) => row.checks.map(({ text, met }) => `${text}: ${met ? 'pass' : 'MISS'}`).join('; ')
+const who = (row) => row.contender + (row.mark ? '*' : '')
+
+function streamCells(row) {
+  const limit = row.contender.startsWith('plain')
+  return [
+    who(row),
+    time(row.microseconds.median),
+    whole(row.perSecond),
+    whole(row.megabytesPerSecond),
+    row.ratio?.median.toFixed(2) ?? '',
+    row.ratio === undefined || limit ? '' : range(row.ratio),
+    row.byPeer === undefined || limit ? '' : row.byPeer.median.toFixed(1),
+    row.loopMs?.toFixed(1) ?? '',
+    [
+      ...(row.speedup === undefined ? [] : [`${row.speedup.median.toFixed(1)} × one at a time`]),
+      ...(row.checks.length === 0 ? [] : [verdicts(row)]),
+    ].join('; '),
+  ]
+}
+
+function openCells(row) {
+  const { median, min, max } = row.microseconds
+  const ms = (value) => value / 1000
+  return [
+    who(row),
+    ms(median).toFixed(1),
+    range({ min: ms(min), max: ms(max) }, 1),
+    row.moreMs.toFixed(1),
+    verdicts(row),
+  ]
+}
+
+function blockVerdict({ contender, target, met }) {
   if (contender === 'plain') return 'the limit'
   if (target === undefined) return ''
   return met ? 'pass' : 'MISS'
 }
 
-function cells(result, row, isFirst) {
+function blockCells(row) {
   const limit = row.contender === 'plain'
   return [
-    isFirst ? result.title : '',
-    row.contender + (row.mark ? '*' : ''),
+    who(row),
     time(row.microseconds.median),
-    Math.round(row.megabytesPerSecond).toLocaleString('en'),
+    whole(row.megabytesPerSecond),
     row.ratio.median.toFixed(2),
-    limit ? '' : `${row.ratio.min.toFixed(2)}–${row.ratio.max.toFixed(2)}`,
+    limit ? '' : range(row.ratio),
     row.target === undefined ? '' : `≥ ${row.target.toFixed(2)}`,
-    verdict(row),
+    blockVerdict(row),
   ]
 }
 
-const rowsOf = (report) => report.cases.flatMap((result) => result.results.map((row, i) => cells(result, row, i === 0)))
+/** The tables that there are rows for. */
+function tables(report) {
+  return KINDS.flatMap(({ cells, ...table }) => {
+    const results = report.cases.filter(({ kind }) => kind === table.kind)
+    const rows = results.flatMap((result) =>
+      result.results.map((row, i) => [i === 0 ? result.title : '', ...cells(row)]),
+    )
+    return rows.length === 0 ? [] : [{ ...table, rows, notes: notes(results) }]
+  })
+}
 
-function notes(report) {
-  const all = report.cases.flatMap(({ title, note, missing, results }) => [
+function notes(results) {
+  const all = results.flatMap(({ title, kind, note, missing, results: rows }) => [
     ...(note ? [`${title}: ${note}.`] : []),
     ...(missing ? [`Not measured: ${missing}.`] : []),
-    ...results.filter(({ mark }) => mark).map(({ contender, mark }) => `* ${contender}, ${title}: ${mark}.`),
+    ...rows
+      .filter(({ mark }) => mark)
+      .map(({ contender, mark }) => `* ${contender}${kind === 'stream' ? '' : `, ${title}`}: ${mark}.`),
   ])
   return [...new Set(all)]
 }
@@ -45,42 +136,45 @@ function machineLine({ machine, rounds }) {
   )
 }
 
-export function terminalTable(report) {
-  const rows = [headings, ...rowsOf(report)]
-  const widths = headings.map((_, column) => Math.max(...rows.map((row) => row[column].length)))
-  const isText = (column) => column < 2 || column > 6
+function terminal({ title, headings, texts, rows, notes }) {
+  const all = [headings, ...rows]
+  const widths = headings.map((_, column) => Math.max(...all.map((row) => row[column].length)))
   const line = (row) =>
     row
-      .map((cell, i) => (isText(i) ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
+      .map((cell, i) => (texts.includes(i) ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
       .join('  ')
       .trimEnd()
-  const [head, ...body] = rows.map(line)
-  return [
-    head,
-    '-'.repeat(widths.reduce((sum, width) => sum + width + 2, -2)),
-    ...body,
-    '',
-    ...notes(report),
-    machineLine(report),
-  ].join('\n')
+  const [head, ...body] = all.map(line)
+  const rule = '-'.repeat(widths.slice(0, -1).reduce((sum, width) => sum + width + 2, headings.at(-1).length))
+  return [title, '', head, rule, ...body, '', ...notes, ''].join('\n')
+}
+
+export function terminalTable(report) {
+  return [...tables(report).map(terminal), machineLine(report)].join('\n')
 }
 
 export function markdown(report) {
   const line = (row) => `| ${row.join(' | ')} |`
+  const section = ({ title, about, headings, texts, rows, notes }) => [
+    `## ${title}`,
+    '',
+    ...about,
+    '',
+    line(headings),
+    line(headings.map((_, i) => (texts.includes(i) ? '---' : '---:'))),
+    ...rows.map(line),
+    '',
+    ...notes.map((note) => `- ${note.replace(/^\*/, '\\*')}`),
+    ...(notes.length > 0 ? [''] : []),
+  ]
   return [
     '# Benchmarks',
     '',
-    '`plain` are bare system calls from Rust, the limit; `rust` is the engine, `ts` the package, `crate` the Rust crate',
-    'pstream 0.1.1. All take turns in one run; "of the limit" is the speed by that of `plain` in the same round, and the',
-    'targets are ratios too. Absolute times say something about this machine only.',
+    'All take turns in one run, and targets are ratios where they can be: absolute times say something about this machine',
+    'only.',
     '',
     machineLine(report),
     '',
-    line(headings),
-    line(headings.map((_, i) => (i < 2 || i > 6 ? '---' : '---:'))),
-    ...rowsOf(report).map(line),
-    '',
-    ...notes(report).map((note) => `- ${note.replace(/^\*/, '\\*')}`),
-    '',
+    ...tables(report).flatMap(section),
   ].join('\n')
 }

@@ -74,7 +74,7 @@ async function chill(baseline, { name, blockShift }, contender, path) {
   throw new Error(`${name}: ${resident} bytes of the file of ${contender.name} stay in the page cache`)
 }
 
-function rotate(list, by) {
+export function rotate(list, by) {
   const at = by % list.length
   return [...list.slice(at), ...list.slice(0, at)]
 }

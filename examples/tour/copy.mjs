@@ -1,83 +1,53 @@
-// Copying a file into a sequence of block files, finding out how much of it is there, and reading it back.
+// Copying a file into a stream record by record, and looking at what is there.
 
-import { Run } from './blocks.mjs'
-
-/**
- * Stores the blocks from `first` on. `current` is the block file that `first` goes into, if it exists already.
- * `onStored` is told how many blocks are durable, and may return a promise to wait for.
- */
-export async function copy({ source, sequence, layout, first = 0, current, onStored }) {
-  const run = new Run(layout)
-  let file = current
-  for (let number = first; number < layout.blocks; ) {
-    const block = number % layout.blocksPerFile
-    file ??= await sequence.alloc()
-    const count = Math.min(layout.blocksPerStore, layout.blocksPerFile - block, layout.blocks - number)
-    await readFully(source, run.bytes(number, count), number * layout.bodySize)
-    run.seal(number, count)
-    // Durable, heads and bodies, when this returns.
-    await file.store(block, run.pairs(count))
-    number += count
-    if (block + count === layout.blocksPerFile) {
-      await file.close()
-      file = undefined
-    }
-    await onStored?.(number)
-  }
-  await file?.close()
-}
-
-async function readFully(source, bytes, position) {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesRead } = await source.read(bytes, done, bytes.length - done, position + done)
-    if (bytesRead === 0) throw new Error('the file has become shorter while it was read')
-    done += bytesRead
-  }
-}
+import { createHash } from 'node:crypto'
+import { recordsOf } from './records.mjs'
 
 /**
- * How many blocks are whole, by their checksums, from the first one up to the first that is not; and the file, open, in
- * which to go on.
+ * Appends the records of the file from an offset on. A promise for each would do as well; a copy only wants to know now
+ * and then how far it is: `onDurable` is told how many records of the stream are durable, about thirty times in all, and
+ * may return a promise to wait for.
  */
-export async function recover({ sequence, layout }) {
-  const run = new Run(layout)
-  let [whole, files, current] = [0, 0, undefined]
-  for await (const file of sequence.retrieve()) {
-    files++
-    const found = await wholeBlocks(file, run, whole, layout)
-    whole += found
-    if (found < layout.blocksPerFile && current === undefined) current = file
-    else await file.close()
-  }
-  return { whole, files, current }
-}
-
-async function wholeBlocks(file, run, first, layout) {
-  for (let block = 0; block < file.blockCount; ) {
-    const count = Math.min(layout.blocksPerStore, file.blockCount - block)
-    await file.load(block, run.pairs(count))
-    const whole = run.whole(first + block, count)
-    block += whole
-    if (whole < count) return block
-  }
-  return file.blockCount
-}
-
-/** Reads the copy front to back and hands out its bytes, piece by piece. */
-export async function readBack({ sequence, layout, onBytes }) {
-  const run = new Run(layout)
-  let number = 0
-  for await (const file of sequence.retrieve()) {
-    for (let block = 0; block < file.blockCount && number < layout.blocks; ) {
-      const count = Math.min(layout.blocksPerStore, file.blockCount - block, layout.blocks - number)
-      await file.load(block, run.pairs(count))
-      const whole = run.whole(number, count)
-      if (whole < count) throw new Error(`block ${number + whole} of the copy is not what was stored`)
-      onBytes(run.bytes(number, count))
-      block += count
-      number += count
+export async function copy({ stream, source, offset = 0, onDurable }) {
+  const portion = Math.max(1, Math.floor(source.records / 30))
+  let left = portion
+  for await (const records of recordsOf(source, offset)) {
+    for (const record of records) {
+      // The bytes are copied at once; false means that enough is waiting.
+      if (!stream.write(record)) await stream.ready()
+      left -= 1
+      if (left > 0) continue
+      left = portion
+      await stream.flush()
+      await onDurable?.(stream.durableSeq)
     }
-    await file.close()
   }
-  if (number < layout.blocks) throw new Error(`the copy ends after ${number} of ${layout.blocks} blocks`)
+  await stream.flush()
+  await onDurable?.(stream.durableSeq)
+}
+
+/** Reads the whole stream: how many records and bytes there are, and the SHA-256 of them. */
+export async function readBack(stream) {
+  const hash = createHash('sha256')
+  let [records, bytes] = [0, 0]
+  for await (const batch of stream.readBatches()) {
+    for (const { data } of batch) {
+      hash.update(data)
+      bytes += data.length
+    }
+    records += batch.length
+  }
+  return { records, bytes, sha256: hash.digest('hex') }
+}
+
+/** SHA-256 of the first records of a file. */
+export async function digestOfFirst(source, count) {
+  const hash = createHash('sha256')
+  let left = count
+  for await (const records of recordsOf(source)) {
+    for (const record of records.slice(0, left)) hash.update(record)
+    left -= Math.min(left, records.length)
+    if (left === 0) break
+  }
+  return hash.digest('hex')
 }

@@ -1,6 +1,5 @@
 // The file to be copied: named by the user, or the sample.
 
-import { createHash } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { access, constants, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -37,10 +36,4 @@ export async function unpackSample(folder) {
   const packed = createReadStream(new URL('../sample/events.jsonl.gz', import.meta.url))
   await pipeline(packed, createGunzip(), createWriteStream(path))
   return path
-}
-
-export async function digest(path) {
-  const hash = createHash('sha256')
-  await pipeline(createReadStream(path, { highWaterMark: 2 ** 20 }), hash)
-  return hash.digest('hex')
 }

@@ -1,28 +1,24 @@
-// The child process that copies until it is killed. It says how many blocks are durable after each store, and waits to
-// be told to go on: but not before the next store is under way, so that the blow falls in the middle of one.
+// The child process that copies until it is killed. It says how many records are durable, about thirty times, and waits to
+// be told to go on: but not before the next records are under way, so that the blow falls in the middle of them.
 
 import { once } from 'node:events'
-import { open } from 'node:fs/promises'
 import { copy } from './copy.mjs'
 
 process.on('disconnect', () => process.exit(1))
 
-const [{ path, folder, name, layout }] = await once(process, 'message')
+const [{ source, folder, name }] = await once(process, 'message')
 let goOn = Promise.resolve()
 
 try {
-  const { FileSequence } = await import('pstream')
-  const { blocksPerFile: blockCount, blockShift } = layout
-  const sequence = await FileSequence.open(folder, { name, blockCount, blockShift, reserve: 'best-effort' })
-  const source = await open(path)
+  const { PersistentStream } = await import('pstream')
+  const stream = await PersistentStream.open(folder, { name })
   await copy({
+    stream,
     source,
-    sequence,
-    layout,
-    onStored: async (stored) => {
+    onDurable: async (durable) => {
       await goOn
       goOn = once(process, 'message')
-      process.send({ stored })
+      process.send({ durable })
     },
   })
   await goOn

@@ -18,6 +18,8 @@ mod content;
 mod plain;
 #[cfg(target_os = "linux")]
 mod session;
+#[cfg(target_os = "linux")]
+mod stream;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::io::Result<()> {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contenders::{Contender, Layout, open};
 use crate::content::{check, content, stamp};
+use crate::stream::{self, Records, Stream};
 
 #[derive(Deserialize)]
 #[serde(tag = "op", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
@@ -53,6 +54,45 @@ enum Request {
         path: PathBuf,
         work: Work,
     },
+    /// Opens a stream in a folder that exists.
+    StreamOpen {
+        contender: String,
+        path: PathBuf,
+        records: Records,
+        prewrite: bool,
+    },
+    StreamAppend {
+        contender: String,
+        records: Records,
+    },
+    /// `cold`: nothing of it is in the page cache, and nothing is left there.
+    StreamScan {
+        contender: String,
+        records: Records,
+        cold: bool,
+    },
+    StreamClose {
+        contender: String,
+    },
+    /// Reads the stream by the engine and compares.
+    StreamVerify {
+        path: PathBuf,
+        records: Records,
+    },
+    /// Makes a long stream that takes no space.
+    StreamCraft {
+        path: PathBuf,
+        files: u16,
+        file_size: u64,
+    },
+    /// Opens a stream for writing and closes it; the time is that of opening.
+    StreamReopen {
+        path: PathBuf,
+    },
+    /// Drops what the page cache holds of the files of a folder.
+    ChillFolder {
+        path: PathBuf,
+    },
     /// Removes the file and waits until the file system is done with it.
     Remove {
         path: PathBuf,
@@ -93,6 +133,7 @@ struct Answer {
 #[derive(Default)]
 struct Session {
     contenders: HashMap<String, (Box<dyn Contender>, u32)>,
+    streams: HashMap<String, Box<dyn Stream>>,
     /// Of the last work, since making it takes longer than most operations.
     content: Vec<u8>,
     seed: u32,
@@ -126,12 +167,33 @@ impl Session {
             Request::Close { contender } => drop(self.contenders.remove(&contender)),
             Request::Chill { path, block_shift } => return chill(&path, block_shift),
             Request::Verify { path, work } => self.verify(&path, work)?,
+            Request::StreamOpen { contender, path, records, prewrite } => {
+                let opened = stream::open(&contender, &path, records, prewrite)?;
+                self.streams.insert(contender, opened);
+            }
+            Request::StreamAppend { contender, records } => return took(self.stream(&contender)?.append(records)?),
+            Request::StreamScan { contender, records, cold } => {
+                return took(self.stream(&contender)?.scan(records, cold)?);
+            }
+            Request::StreamClose { contender } => {
+                if let Some(opened) = self.streams.remove(&contender) {
+                    opened.close()?;
+                }
+            }
+            Request::StreamVerify { path, records } => stream::verify(&path, records)?,
+            Request::StreamCraft { path, files, file_size } => stream::craft(&path, files, file_size)?,
+            Request::StreamReopen { path } => return took(stream::reopen(&path)?),
+            Request::ChillFolder { path } => stream::chill(&path)?,
             Request::Remove { path } => {
                 fs::remove_file(&path)?;
                 File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
             }
         }
         Ok(Answer::default())
+    }
+
+    fn stream(&mut self, contender: &str) -> Result<&mut Box<dyn Stream>> {
+        self.streams.get_mut(contender).ok_or_else(not_open)
     }
 
     fn prepare(&mut self, work: Work) {
@@ -214,7 +276,12 @@ fn block_of(work: Work, operation: u64, block_shift: u32) -> Result<u64> {
     Ok((operation * u64::try_from(work.bytes).map_err(Error::other)?) >> block_shift)
 }
 
-fn elapsed(start: Instant) -> u64 {
+#[expect(clippy::unnecessary_wraps, reason = "what a request is answered with")]
+fn took(nanoseconds: u64) -> Result<Answer> {
+    Ok(Answer { nanoseconds: Some(nanoseconds), ..Answer::default() })
+}
+
+pub(crate) fn elapsed(start: Instant) -> u64 {
     u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 

@@ -130,6 +130,8 @@ impl BlockFile {
         let file = io.open(path, options.for_io()).map_err(|error| not_openable(path, error))?;
         let len = file.size().map_err(|error| Error::io("fstat", path, error))?;
         let shape = Shape::of_len(len, block_shift).map_err(|error| error.at_path(path))?;
+        // Linux reads no more ahead of reads here and there for it.
+        drop(file.advise_sequential());
         Ok(Self::of(path.to_owned(), shape, false, file.into(), options))
     }
 

@@ -23,8 +23,12 @@ pub enum LockMode {
     BestEffort,
 }
 
+/// A share of a lock, which is held until the last share is released or dropped.
+#[derive(Clone)]
+pub(crate) struct LockShare(Arc<HeldLock>);
+
 /// A lock that is held until it is released or dropped.
-pub(super) struct HeldLock {
+struct HeldLock {
     io: Arc<dyn Io>,
     place: Place,
     /// `None` when it has been released.
@@ -47,7 +51,7 @@ const MODE: u32 = 0o600;
 const MAX_NOTE: usize = 4096;
 
 /// Takes the lock, trying for `timeout` while somebody holds it: which also rides out one who only looks.
-pub(super) fn acquire(io: &Arc<dyn Io>, place: &Place, mode: LockMode, timeout: Duration) -> Result<HeldLock> {
+pub(super) fn acquire(io: &Arc<dyn Io>, place: &Place, mode: LockMode, timeout: Duration) -> Result<LockShare> {
     const FIRST_PAUSE: Duration = Duration::from_millis(1);
     const LONGEST_PAUSE: Duration = Duration::from_millis(20);
     // A file that is removed under us each time we have opened it means somebody who opens and closes in a loop.
@@ -57,7 +61,8 @@ pub(super) fn acquire(io: &Arc<dyn Io>, place: &Place, mode: LockMode, timeout: 
         match attempt(&**io, place, mode)? {
             Attempt::Held(lock) => {
                 write_holder(&**io, place);
-                return Ok(HeldLock { io: Arc::clone(io), place: place.clone(), lock: Some(lock) });
+                let held = HeldLock { io: Arc::clone(io), place: place.clone(), lock: Some(lock) };
+                return Ok(LockShare(Arc::new(held)));
             }
             Attempt::Outdated if outdated < MAX_OUTDATED => outdated = outdated.saturating_add(1),
             Attempt::Taken if waited < timeout => {
@@ -115,10 +120,25 @@ fn not_a_file(io: &dyn Io, path: &Path) -> Result<Attempt> {
     }
 }
 
+impl LockShare {
+    /// Gives the lock up, if this is the last share.
+    pub(super) fn release(self) -> Result<()> {
+        Arc::into_inner(self.0).map_or(Ok(()), |mut held| held.release())
+    }
+
+    /// Gives the lock up, if this is the last share, and leaves its file, as a crash would: no call but the closing of a
+    /// descriptor.
+    pub(super) fn abandon(self) {
+        if let Some(mut held) = Arc::into_inner(self.0) {
+            held.lock = None;
+        }
+    }
+}
+
 impl HeldLock {
     /// Removes the lock file, then gives the lock up: in this order, so that nobody can lock the file in between and
     /// have it removed under them.
-    pub(super) fn release(&mut self) -> Result<()> {
+    fn release(&mut self) -> Result<()> {
         let Some(lock) = self.lock.take() else { return Ok(()) };
         let path = self.place.lock();
         drop(self.io.remove_file(&self.place.holder()));
@@ -130,13 +150,6 @@ impl HeldLock {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("unlink", &path, error)),
             _ => Ok(()),
         }
-    }
-}
-
-impl HeldLock {
-    /// Gives the lock up and leaves its file, as a crash would: no call but the closing of a descriptor.
-    pub(super) fn abandon(mut self) {
-        self.lock = None;
     }
 }
 

@@ -40,7 +40,7 @@ use crate::error::{Error, ErrorKind, Holder, Result};
 use crate::file::{BlockFile, CreateOptions, Shape};
 use crate::io::{FileKind, Io};
 use index::Window;
-use lock::HeldLock;
+pub(crate) use lock::LockShare;
 use name::Place;
 
 /// How a sequence is opened and how its files are made.
@@ -101,7 +101,7 @@ struct Identity {
 }
 
 struct State {
-    lock: Option<HeldLock>,
+    lock: Option<LockShare>,
     /// A sync of the folder has failed: which names are durable is unknown.
     poisoned: bool,
 }
@@ -149,9 +149,24 @@ impl FileSequence {
     /// `PSTREAM_SEQUENCE_BAD_NAME`, `PSTREAM_SEQUENCE_OUT_OF_RANGE`, `PSTREAM_SEQUENCE_TOO_LONG` for what lies in the
     /// folder; `PSTREAM_INVALID_FILE` for a symbolic link in the place of a file; `PSTREAM_SYNC_FAILED`; `PSTREAM_IO`.
     pub fn open(io: Arc<dyn Io>, root: &Path, name: &str, shape: Shape, options: SequenceOptions) -> Result<Self> {
+        Self::open_under(io, root, name, shape, options, None)
+    }
+
+    /// As [`FileSequence::open`], under a lock that is held already, if there is one.
+    pub(crate) fn open_under(
+        io: Arc<dyn Io>,
+        root: &Path,
+        name: &str,
+        shape: Shape,
+        options: SequenceOptions,
+        lock: Option<LockShare>,
+    ) -> Result<Self> {
         static INSTANCES: AtomicU64 = AtomicU64::new(0);
         let place = resolve(&*io, root, name)?;
-        let lock = lock::acquire(&io, &place, options.lock, options.lock_timeout)?;
+        let lock = match lock {
+            Some(lock) => lock,
+            None => lock::acquire(&io, &place, options.lock, options.lock_timeout)?,
+        };
         rename::settle(&io, &place, options)?;
         // What the scan sees may be a name that is not durable yet: one that its maker had no time to sync, or an
         // unlinked one that would come back. Nothing is built on it before it is.
@@ -209,16 +224,20 @@ impl FileSequence {
         self.len() == 0
     }
 
+    /// A share of the lock, which is held until all shares of it are gone: for whoever opens the sequence anew and lets
+    /// nobody in between. `None` if it is closed.
+    pub(crate) fn share_lock(&self) -> Option<LockShare> {
+        self.state().lock.clone()
+    }
+
     /// Gives up the lock and syncs the folder. Files stay usable; the sequence does not. May be called again.
     ///
     /// # Errors
     ///
     /// `PSTREAM_IO` if the lock file cannot be removed, `PSTREAM_SYNC_FAILED`. Closed it is all the same.
     pub fn close(&self) -> Result<()> {
-        let Some(mut lock) = self.state().lock.take() else { return Ok(()) };
-        let released = lock.release();
-        drop(lock);
-        released?;
+        let Some(lock) = self.state().lock.take() else { return Ok(()) };
+        lock.release()?;
         sync_root(&*self.io, &self.identity.place)
     }
 

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use super::lock::{self, HeldLock};
+use super::lock::{self, LockShare};
 use super::name::{BREAKER, HOLDER, Place, RENAME_FROM, RENAME_TO, parse_options};
 use super::scan::{Found, visit_files};
 use super::{SequenceOptions, resolve, scan, sync_root};
@@ -36,9 +36,9 @@ pub fn rename(io: &Arc<dyn Io>, root: &Path, from: &str, to: &str) -> Result<()>
         return Err(Error::new(error::ErrorKind::InvalidInput, "a sequence cannot be renamed to itself"));
     }
     let options = SequenceOptions::default();
-    let mut from_lock = lock::acquire(io, &from, options.lock, options.lock_timeout)?;
+    let from_lock = lock::acquire(io, &from, options.lock, options.lock_timeout)?;
     settle(io, &from, options)?;
-    let mut to_lock = lock::acquire(io, &to, options.lock, options.lock_timeout)?;
+    let to_lock = lock::acquire(io, &to, options.lock, options.lock_timeout)?;
     settle(io, &to, options)?;
     if scan::window_on_disk(&**io, &from)?.len() == 0 && is_only_ours(&**io, &from)? {
         return Err(Error::io("rename", &from.file_with_options("*".as_ref()), ErrorKind::NotFound.into()));
@@ -63,13 +63,13 @@ pub(super) fn settle(io: &Arc<dyn Io>, place: &Place, options: SequenceOptions) 
     sync_notes(&**io, place)?;
     if let Some(other) = partner(&**io, place, &place.rename_to(), Place::rename_from)? {
         // The partner's note is durable: ours was written after it, and is removed before it.
-        let mut lock = lock_partner(io, &other, options)?;
+        let lock = lock_partner(io, &other, options)?;
         move_all(&**io, &other, place)?;
         end(&**io, place, &other)?;
         lock.release()?;
     }
     if let Some(other) = partner(&**io, place, &place.rename_from(), Place::rename_to)? {
-        let mut lock = lock_partner(io, &other, options)?;
+        let lock = lock_partner(io, &other, options)?;
         sync_notes(&**io, &other)?;
         move_all(&**io, &other, place)?;
         end(&**io, &other, place)?;
@@ -87,7 +87,7 @@ fn sync_notes(io: &dyn Io, place: &Place) -> Result<()> {
     }
 }
 
-fn lock_partner(io: &Arc<dyn Io>, other: &Place, options: SequenceOptions) -> Result<HeldLock> {
+fn lock_partner(io: &Arc<dyn Io>, other: &Place, options: SequenceOptions) -> Result<LockShare> {
     lock::acquire(io, other, options.lock, options.lock_timeout)
 }
 

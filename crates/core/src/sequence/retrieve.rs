@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::scan::{self, Entry};
 use super::{FileSequence, Identity, SequenceFile, SequenceOptions};
-use crate::error::Result;
+use crate::error::{Result, sequence as errors};
 use crate::file::BlockFile;
 use crate::io::Io;
 
@@ -28,7 +28,8 @@ impl FileSequence {
 }
 
 impl FileSequence {
-    /// As [`FileSequence::retrieve`], but whatever is there, gaps and impossible lengths among it.
+    /// As [`FileSequence::retrieve`], but whatever is there, gaps and impossible lengths among it. Not two files with one
+    /// index: whichever of them a stream went on in, the next open could take the other one.
     pub(crate) fn retrieve_what_is_there(&self) -> Result<Retrieve> {
         let state = self.usable_state()?;
         let start = self.window().start;
@@ -42,6 +43,13 @@ impl FileSequence {
         })?;
         drop(state);
         entries.sort_by_key(|entry| entry.index.steps_from(start));
+        let twin = entries.windows(2).find_map(|pair| match pair {
+            [one, other] if one.index == other.index => Some(one),
+            _ => None,
+        });
+        if let Some(twin) = twin {
+            return Err(errors::duplicate(twin.index.get()).at_path(&twin.path));
+        }
         let (io, identity) = (Arc::clone(&self.io), Arc::clone(&self.identity));
         Ok(Retrieve { io, identity, options: self.options, entries: entries.into_iter() })
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::group_thread;
 use super::log::Log;
 use super::options::Level;
-use super::plan::PendingKind;
+use super::plan::{Limits, PendingKind};
 use super::read::{Slot, Snapshot, View};
 use super::writer::Mark;
 use crate::error::{Error, ErrorKind, Result};
@@ -115,7 +115,7 @@ pub(super) const OVERHEAD: u64 = 64;
 pub struct Group {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<Result<()>>>>,
-    max_record_bytes: u64,
+    limits: Limits,
 }
 
 pub(super) struct Shared {
@@ -160,7 +160,7 @@ impl Group {
     ///
     /// `PSTREAM_IO` if there can be no thread; `PSTREAM_CLOSED` if the log is closed.
     pub fn start(log: Log, options: GroupOptions, listener: Box<dyn Listener>) -> Result<Self> {
-        let max_record_bytes = log.options().max_record_bytes()?;
+        let limits = log.options().limits()?;
         let view = Mutex::new(log.view()?);
         let shared = Arc::new(Shared { queue: Mutex::default(), wake: Condvar::new(), options, view });
         let theirs = Arc::clone(&shared);
@@ -168,7 +168,7 @@ impl Group {
             .name("pstream-commit".to_owned())
             .spawn(move || group_thread::run(log, &theirs, &*listener))
             .map_err(|error| Error::new(ErrorKind::Io, format!("cannot start the commit thread: {error}")))?;
-        Ok(Self { shared, thread: Mutex::new(Some(thread)), max_record_bytes })
+        Ok(Self { shared, thread: Mutex::new(Some(thread)), limits })
     }
 
     /// Hands records over; returns their ticket. Takes a mutex and a notification, and never waits for the disk.
@@ -179,10 +179,8 @@ impl Group {
     /// than a file can hold, and with `PSTREAM_CLOSED`.
     pub fn append(&self, append: Append) -> std::result::Result<u64, Refused> {
         let len = super::long(append.payload.bytes().len());
-        if append.count <= 1 && len > self.max_record_bytes.saturating_add(OVERHEAD) {
-            let message = format!("a record of {len} bytes does not fit: maxRecordBytes is {}", self.max_record_bytes);
-            return Err(Refused::Never(Error::new(ErrorKind::Capacity, message)));
-        }
+        // Here and not only when it is committed: with it would fail whatever is committed together with it.
+        self.limits.check(append.kind, append.payload.bytes()).map_err(Refused::Never)?;
         let cost = len.saturating_add(OVERHEAD);
         let mut queue = self.shared.queue();
         if queue.closing {

@@ -4,7 +4,7 @@ use std::io::IoSliceMut;
 
 use super::layout::{Layout, SECTOR};
 use super::{long, short};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Damage, Error, ErrorKind, Result};
 use crate::file::BlockFile;
 use crate::format::batch::{self, BatchHeader, Kind};
 use crate::format::block_header::{self, BlockHeader};
@@ -74,6 +74,17 @@ impl Head {
             newer = newer.or(later_version(block_header.as_ref(), header.as_ref()));
             *place = header.and_then(|header| decode(&bytes, &header, range.end.saturating_sub(1), copy, layout));
             *place = place.filter(|(start, _)| start.index == index);
+        }
+        if let [Some((one, _)), Some((other, _))] = &found
+            && one.id != other.id
+        {
+            // No crash leaves this, but a write that went to the wrong place does: which of them is ours cannot be told
+            // here, and by the wrong one everything in the file would look torn.
+            let message = format!(
+                "stream is damaged: the two copies of the file batch of '{}' are of different streams",
+                file.path().display()
+            );
+            return Err(Error::new(ErrorKind::Corrupt(Damage::default()), message).at_path(file.path()).at_block(0));
         }
         Ok((Self::of(found), newer))
     }

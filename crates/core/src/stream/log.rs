@@ -15,7 +15,7 @@ use super::roll::{self, Ahead};
 use super::writer::{Mark, Writer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Io;
-use crate::sequence::{FileSequence, SequenceFile};
+use crate::sequence::{FileSequence, LockShare, SequenceFile};
 
 /// What a commit has done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub struct Log {
     published: Option<View>,
     /// Number of recoveries.
     generation: u64,
+    /// Kept through every recovery in place, failed ones too: while the log is open nobody else gets in.
+    lock: Option<LockShare>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +97,8 @@ impl Log {
         options.check()?;
         let directory = directory.to_owned();
         let (active, published) = (None, None);
-        let mut log = Self { io, directory, options, state: State::Uncertain, active, published, generation: 0 };
+        let mut log =
+            Self { io, directory, options, state: State::Uncertain, active, published, lock: None, generation: 0 };
         let report = log.recover_in_place()?;
         Ok((log, report))
     }
@@ -111,11 +114,11 @@ impl Log {
             return Err(self.closed());
         }
         self.state = State::Uncertain;
-        self.published = self.view().ok();
-        // With it goes the lock, which the open takes again.
+        self.published = self.last_view();
         let before = self.active.take().map(|active| active.writer.time_ms);
         let Recovered { sequence, mut writer, prepared, files, report } =
-            recover::open(&self.io, &self.directory, &self.options)?;
+            recover::open(&self.io, &self.directory, &self.options, self.lock.as_ref())?;
+        self.lock = sequence.share_lock();
         // Time does not go back behind what was written and lost, either.
         writer.time_ms = writer.time_ms.max(before.unwrap_or_default());
         self.state = if report.postponed { State::Postponed } else { State::Ready };
@@ -136,7 +139,7 @@ impl Log {
     /// `PSTREAM_NO_SPACE` and `PSTREAM_SEQUENCE_TOO_LONG` if a next file is needed and cannot be made.
     /// After any other one, see [`Log::needs_recovery`].
     pub fn commit(&mut self, batches: &[Pending<'_>], level: Level) -> Result<Committed> {
-        plan::check(batches, self.options.max_payload()?, self.options.max_record_bytes()?)?;
+        plan::check(batches, self.options.limits()?)?;
         self.make_ready()?;
         let closed = self.closed();
         let Some(active) = self.active.as_mut() else { return Err(closed) };
@@ -249,6 +252,8 @@ impl Log {
     /// As [`Log::flush`], and `PSTREAM_IO` if the lock cannot be given up. Closed it is all the same.
     pub fn close(&mut self) -> Result<()> {
         let state = std::mem::replace(&mut self.state, State::Closed);
+        self.published = self.last_view();
+        self.lock = None;
         let Some(mut active) = self.active.take() else { return Ok(()) };
         let sealed = match state {
             State::Ready => active.writer.seal(&*self.io).map(|_| ()),
@@ -274,10 +279,14 @@ impl Log {
         if self.state == State::Closed {
             return Err(self.closed());
         }
-        let Some(active) = &self.active else { return self.published.clone().ok_or_else(|| self.closed()) };
+        self.last_view().ok_or_else(|| self.closed())
+    }
+
+    fn last_view(&self) -> Option<View> {
+        let Some(active) = &self.active else { return self.published.clone() };
         let (id, files) = (active.writer.id(), Arc::clone(&active.files));
         let (durable, written, generation) = (active.writer.durable, active.written, self.generation);
-        Ok(View { id, files, durable, written, generation })
+        Some(View { id, files, durable, written, generation })
     }
 
     /// Whether a write or sync has failed, so that [`Log::recover_in_place`] must come before the next commit.
@@ -286,16 +295,16 @@ impl Log {
         self.state == State::Uncertain
     }
 
-    /// Everything in front of it is durable.
+    /// Everything in front of it is durable: as of the last commit, if the log could not be recovered, or is closed.
     #[must_use]
     pub fn durable(&self) -> Mark {
-        self.active.as_ref().map(|active| active.writer.durable).unwrap_or_default()
+        self.last_view().map(|view| view.durable).unwrap_or_default()
     }
 
     /// Seq of the record to be appended next.
     #[must_use]
     pub fn next_seq(&self) -> u64 {
-        self.active.as_ref().map_or(0, |active| active.written.seq)
+        self.last_view().map_or(0, |view| view.written.seq)
     }
 
     /// How it was opened.

@@ -1,6 +1,7 @@
 //! What can be chosen for a stream, and the limits of it.
 
 use super::layout::Layout;
+use super::plan::Limits;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::Shape;
 use crate::sequence::SequenceOptions;
@@ -126,6 +127,11 @@ impl LogOptions {
     /// The largest payload of a batch: what fits into a file of full size.
     pub(super) fn max_payload(&self) -> Result<u64> {
         Ok(self.layout_of(self.file_size)?.max_payload(self.aligned))
+    }
+
+    /// What a commit is held to.
+    pub(super) fn limits(&self) -> Result<Limits> {
+        Ok(Limits { payload: self.max_payload()?, record: self.max_record_bytes()? })
     }
 
     /// The largest record.

@@ -44,29 +44,51 @@ pub(super) enum Step<'a> {
 /// Reading one record reads the batch that it is in.
 const MAX_BATCH: u64 = 256 << 10;
 
+/// How much fits into an empty file of full size.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Bytes of a payload.
+    pub(super) payload: u64,
+    /// Bytes of a record.
+    pub(super) record: u64,
+}
+
+impl Limits {
+    /// Whether no batch would be larger than can be. Looks at single records only if one of them may be too large.
+    pub(super) fn check(self, kind: PendingKind, payload: &[u8]) -> Result<()> {
+        let len = long(payload.len());
+        if len <= self.payload {
+            return Ok(());
+        }
+        if kind == PendingKind::Together {
+            return Err(self.exceeded("a batch of records that belong together,", len));
+        }
+        let too_large = |record: &&[u8]| batch::record_len(long(record.len())) > self.payload;
+        match Records::of(payload).map_while(|record| record).find(too_large) {
+            Some(record) => Err(self.exceeded("a record", long(record.len()))),
+            None => Ok(()),
+        }
+    }
+
+    fn exceeded(self, what: &str, len: u64) -> Error {
+        let message = format!("{what} of {len} bytes does not fit into a file: maxRecordBytes is {}", self.record);
+        Error::new(ErrorKind::Capacity, message)
+    }
+}
+
 /// Whether each is what it says, and no batch is larger than can be.
-pub(super) fn check(batches: &[Pending<'_>], max_payload: u64, max_record: u64) -> Result<()> {
-    let too_large = |what: &str, len: u64| {
-        let message = format!("{what} of {len} bytes does not fit into a file: maxRecordBytes is {max_record}");
-        Err(Error::new(ErrorKind::Capacity, message))
-    };
+pub(super) fn check(batches: &[Pending<'_>], limits: Limits) -> Result<()> {
     for pending in batches {
         let mut count = 0_u32;
         for record in Records::of(pending.payload) {
-            let record = record.ok_or_else(|| Error::new(ErrorKind::InvalidInput, "payload is not made of records"))?;
+            record.ok_or_else(|| Error::new(ErrorKind::InvalidInput, "payload is not made of records"))?;
             count = count.saturating_add(1);
-            // By its payload, so that whatever passes fits into an empty file of full size.
-            if batch::record_len(long(record.len())) > max_payload {
-                return too_large("a record", long(record.len()));
-            }
         }
         if count != pending.count {
             let message = format!("payload holds {count} records, not {}", pending.count);
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
-        if pending.kind == PendingKind::Together && long(pending.payload.len()) > max_payload {
-            return too_large("a batch of records that belong together,", long(pending.payload.len()));
-        }
+        limits.check(pending.kind, pending.payload)?;
     }
     Ok(())
 }

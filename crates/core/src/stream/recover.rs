@@ -22,7 +22,7 @@ use crate::format::batch::Kind;
 use crate::format::file_batch::{FileBatch, Stamp};
 use crate::format::{Decoded, StreamId};
 use crate::io::Io;
-use crate::sequence::{FileSequence, Retrieve, SequenceFile};
+use crate::sequence::{FileSequence, LockShare, Retrieve, SequenceFile};
 
 /// An open stream.
 #[derive(Debug)]
@@ -36,17 +36,22 @@ pub(super) struct Recovered {
 
 /// Opens the stream. On any error but no-space everything is closed and begun again from the top: what a failed sync has
 /// left in the cache must be evicted before it is read.
-pub(super) fn open(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions) -> Result<Recovered> {
+pub(super) fn open(
+    io: &Arc<dyn Io>,
+    directory: &Path,
+    options: &LogOptions,
+    lock: Option<&LockShare>,
+) -> Result<Recovered> {
     const ATTEMPTS: u32 = 3;
     let mut attempt = 1_u32;
     loop {
         let again = |error: &Error| {
             matches!(error.kind(), ErrorKind::SyncFailed | ErrorKind::Io | ErrorKind::WriteZero) && attempt < ATTEMPTS
         };
-        match open_once(io, directory, options) {
+        match open_once(io, directory, options, lock) {
             Err(error) if again(&error) => attempt = attempt.saturating_add(1),
             Err(error) if is_damage(&error) && options.recovery == Mode::Salvage => {
-                match salvage::open(io, directory, options, error) {
+                match salvage::open(io, directory, options, lock, error) {
                     Err(error) if again(&error) => attempt = attempt.saturating_add(1),
                     done => return done,
                 }
@@ -60,15 +65,21 @@ fn is_damage(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Corrupt(_))
 }
 
-/// The sequence, locked, its folder synced.
-pub(super) fn open_sequence(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions) -> Result<FileSequence> {
+/// The sequence, locked, its folder synced. A lock that is held already is kept: on a full disk there may be no space for
+/// the file of a new one, and nobody else is to come in between.
+pub(super) fn open_sequence(
+    io: &Arc<dyn Io>,
+    directory: &Path,
+    options: &LogOptions,
+    lock: Option<&LockShare>,
+) -> Result<FileSequence> {
     let shape = Shape::new(options.blocks_of(options.file_size), options.block_shift())?;
-    FileSequence::open(Arc::clone(io), directory, &options.name, shape, options.sequence)
+    FileSequence::open_under(Arc::clone(io), directory, &options.name, shape, options.sequence, lock.cloned())
 }
 
-fn open_once(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions) -> Result<Recovered> {
+fn open_once(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions, lock: Option<&LockShare>) -> Result<Recovered> {
     // lock; sync dir; indexes contiguous, else CORRUPT
-    let sequence = open_sequence(io, directory, options)?;
+    let sequence = open_sequence(io, directory, options, lock)?;
     let mut files = sequence.retrieve_what_is_there()?;
     let slots = slots(io, options, &files);
     check_contiguous(&slots)?;
@@ -262,7 +273,11 @@ pub(super) fn resume(
     let Current { file, head, certain } = current;
     let Around { mut files, mut slots, prepared } = around;
     let (image, tail) = examine(&file, &head)?;
-    let oldest_seq = oldest(&mut files, &head);
+    let oldest_seq = match oldest(&mut files, &head) {
+        Ok(seq) => seq,
+        Err(_) if options.recovery == Mode::Salvage => None,
+        Err(error) => return Err(error),
+    };
     slots.truncate(slots.len().saturating_sub(prepared.len()));
     know(&slots, head);
     let durable = Mark { position: head.start.position.saturating_add(tail.at), seq: tail.seq };
@@ -315,10 +330,15 @@ fn write(repair: &Repair<'_>, writer: &mut Writer, torn: &mut Option<super::repo
 }
 
 /// The first record: what the first file says of itself. Damage to a file that was left long ago does not keep anybody
-/// from appending.
-fn oldest(files: &mut Retrieve, head: &Head) -> Option<u64> {
-    match files.next() {
-        None => Some(head.start.seq),
-        Some(file) => file.and_then(|file| Head::read(&file, file.index())).ok()?.map(|head| head.start.seq),
+/// from appending; but one of another stream says that the last file may be the one that does not belong here.
+fn oldest(files: &mut Retrieve, head: &Head) -> Result<Option<u64>> {
+    let Some(file) = files.next() else { return Ok(Some(head.start.seq)) };
+    let Ok(file) = file else { return Ok(None) };
+    match Head::read(&file, file.index()) {
+        Ok(Some(first)) if first.start.id != head.start.id => {
+            Err(corrupt(&file, "and the last file of the sequence are of different streams"))
+        }
+        Ok(first) => Ok(first.map(|first| first.start.seq)),
+        Err(_) => Ok(None),
     }
 }

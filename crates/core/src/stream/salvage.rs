@@ -21,7 +21,7 @@ use crate::format::block_header::{BlockHeader, Crossing};
 use crate::format::file_batch::{FileBatch, Stamp};
 use crate::format::{Decoded, StreamId};
 use crate::io::Io;
-use crate::sequence::{FileSequence, Retrieve, SequenceFile};
+use crate::sequence::{FileSequence, LockShare, Retrieve, SequenceFile};
 
 /// What damaged files prove.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +55,14 @@ struct Found {
 }
 
 /// Opens a stream that is damaged as `why` says, which is the answer if nothing proves how to go on.
-pub(super) fn open(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions, why: Error) -> Result<Recovered> {
-    let sequence = open_sequence(io, directory, options)?;
+pub(super) fn open(
+    io: &Arc<dyn Io>,
+    directory: &Path,
+    options: &LogOptions,
+    lock: Option<&LockShare>,
+    why: Error,
+) -> Result<Recovered> {
+    let sequence = open_sequence(io, directory, options, lock)?;
     let mut files = sequence.retrieve_what_is_there()?;
     let slots = slots(io, options, &files);
     let mut found = Found::default();
@@ -80,9 +86,10 @@ pub(super) fn open(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions, why
             Ok(_) if !found.damaged => {
                 // The damage is further in front: the end of the stream is whole.
                 let Found { prepared, gaps, .. } = found;
+                let start_seq = head.start.seq;
                 let current = Current { file, head, certain };
                 let mut opened = resume(io, options, sequence, current, Around { files, slots, prepared })?;
-                opened.report.gaps = gaps;
+                opened.report.gaps = further_in_front(gaps, why.path(), start_seq);
                 return Ok(opened);
             }
             Ok(_) => {}
@@ -105,6 +112,17 @@ fn missing(slots: &[Arc<Slot>]) -> Vec<Gap> {
     };
     let gap = |_: &[Arc<Slot>]| Gap { file: None, position: None, from_seq: None, to_seq: 0 };
     slots.windows(2).filter(|pair| apart(pair)).map(gap).collect()
+}
+
+/// The gaps in front of a file that is whole and starts with this seq. `damaged` is what kept a strict open from it.
+fn further_in_front(mut gaps: Vec<Gap>, damaged: Option<&Path>, start_seq: u64) -> Vec<Gap> {
+    if gaps.is_empty() {
+        gaps.push(Gap { file: damaged.map(Path::to_owned), position: None, from_seq: None, to_seq: 0 });
+    }
+    for gap in &mut gaps {
+        gap.to_seq = start_seq;
+    }
+    gaps
 }
 
 impl Found {

@@ -160,6 +160,8 @@ impl<'a> Chain<'a> {
                 let seq = before.seq.unwrap_or(last.seq);
                 let previous = before.previous.unwrap_or_default();
                 let (kind, time_ms) = (last.kind, last.time_ms);
+                // What any batch on the way has called durable, also one that says so of what lies behind itself.
+                let needed = needed.max(durable_upto);
                 return Tail { at, seq, previous, last: kind, needed, durable_upto, epoch, time_ms };
             };
             at = found.saturating_add(header.total_len());

@@ -4,6 +4,7 @@
 
 pub mod hooked;
 pub mod probe;
+pub mod streams;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

@@ -24,3 +24,4 @@ mod oracle;
 mod os;
 mod reading;
 mod searching;
+mod wrap;

@@ -27,6 +27,7 @@ mod oracle;
 mod program;
 mod reader;
 mod reading;
+mod reading_far;
 mod rules;
 mod salvage;
 mod space;

@@ -8,6 +8,7 @@ use std::io::ErrorKind as Kind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pstream_core::ErrorKind;
+use pstream_core::stream::read::Start;
 use pstream_core::stream::{Level, Log, LogOptions, PendingKind, Recovery};
 use pstream_sim::{CallKind, Effect, Fault, Keep, ResidencyModel, Rng, SectorModel, SimDisk};
 
@@ -141,10 +142,36 @@ impl World<'_> {
             self.crash(rng, opening);
         }
         self.disk.clear_faults();
+        self.check_reader()?;
         if self.log.as_ref().is_some_and(Log::needs_recovery) && rng.chance(3, 4) {
             self.recover_in_place()?;
         }
         Ok(())
+    }
+
+    /// Whatever has happened: what a reader is given as durable is that, whether the log needs recovery or not.
+    fn check_reader(&mut self) -> Result<(), String> {
+        let Some(log) = &self.log else { return Ok(()) };
+        // What is called durable must stay, whatever became of the call.
+        self.oracle.durable(log.durable().seq);
+        let snapshot = log.snapshot(Level::Durable).map_err(|error| error.to_string())?;
+        let (records, gaps, error) = crate::reading::read_from(&snapshot, Start::Oldest, true);
+        if error.is_some() || !gaps.is_empty() {
+            return Err(format!("a reader met {error:?}, {gaps:?}"));
+        }
+        let oldest = snapshot.oldest_seq().map_err(|error| error.to_string())?;
+        if records.iter().zip(oldest..).any(|((seq, _), expected)| *seq != expected) {
+            return Err(format!("a reader was given other seqs than those from {oldest} on"));
+        }
+        if oldest + records.len() as u64 != snapshot.next_seq() || snapshot.next_seq() != log.durable().seq {
+            return Err(format!("a reader was given {} records from {oldest} on, not {snapshot:?}", records.len()));
+        }
+        let wrong = records.iter().find(|(seq, data)| self.oracle.sure.get(*seq as usize) != Some(data));
+        self.stats.count(if log.needs_recovery() { "read in doubt" } else { "read" });
+        match wrong {
+            Some((seq, _)) => Err(format!("a reader was given a wrong record {seq}")),
+            None => Ok(()),
+        }
     }
 
     fn note(&mut self, op: Op) {
@@ -399,6 +426,8 @@ fn random_programs_keep_every_promise() {
         ("torn", 500),
         ("recovered in place", 500),
         ("pinned", 500),
+        ("read", 10_000),
+        ("read in doubt", 500),
         ("postponed", 50),
         ("power cut", 1000),
     ];

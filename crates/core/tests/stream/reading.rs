@@ -174,6 +174,7 @@ fn what_a_failed_sync_took_is_not_shown() {
         while at_end.next_batch().unwrap().is_some() {}
         let mut behind = log.snapshot(Level::Written).unwrap().read(ReadOptions::default()).unwrap();
         assert_eq!(behind.next_batch().unwrap().unwrap().seq, 0);
+        let unread = log.snapshot(Level::Written).unwrap();
         let fault = Effect::FailSync { kind: std::io::ErrorKind::Other, keep };
         disk.inject(Fault::new(fault).kind(CallKind::SyncData));
         log.flush().unwrap_err();
@@ -185,6 +186,11 @@ fn what_a_failed_sync_took_is_not_shown() {
         let next = log.recover_in_place().unwrap().next_seq;
         let found = read_all(&log.snapshot(Level::Durable).unwrap());
         assert_eq!(found.len() as u64, next);
+        let (_, _, error) = read_from(&unread, Start::Oldest, true);
+        match error {
+            None => assert_eq!(next, 2),
+            Some(error) => assert_eq!((next, error.kind()), (1, &ErrorKind::SyncFailed), "{error}"),
+        }
         commit(&mut log, &[record(7, 5000)]);
         live.renew(log.snapshot(Level::Durable).unwrap()).unwrap();
         let mut seen = vec![record(0, 100)];
@@ -219,6 +225,7 @@ fn reading_goes_on_while_the_log_cannot_be_recovered() {
         .unwrap_err();
     disk.inject(Fault::new(Effect::EIO).kind(CallKind::SyncData).every());
     log.recover_in_place().unwrap_err();
+    assert_eq!((log.durable().seq, log.next_seq()), (10, 10), "what is durable stays so");
     let snapshot = log.snapshot(Level::Durable).unwrap();
     assert_eq!(read_all(&snapshot), (0..10).map(|number| record(number, 3000)).collect::<Vec<_>>());
     disk.clear_faults();

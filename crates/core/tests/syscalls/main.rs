@@ -13,6 +13,7 @@
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     clippy::print_stderr,
+    clippy::print_stdout,
     unreachable_pub,
     reason = "tests say what they expect by panicking"
 )]
@@ -22,6 +23,7 @@ mod common;
 
 mod faults;
 mod files;
+mod kills;
 mod roles;
 mod sequences;
 mod trace;
@@ -30,6 +32,10 @@ mod trace;
 #[test]
 fn helper() {
     if let Some((role, folder)) = common::role() {
-        roles::play(&role, &folder);
+        match role.as_str() {
+            "append" => kills::append(&folder),
+            "append whatever happens" => kills::append_whatever_happens(&folder),
+            _ => roles::play(&role, &folder),
+        }
     }
 }

@@ -91,16 +91,17 @@ impl Slot {
     ///
     /// # Errors
     ///
-    /// `PSTREAM_NOT_FOUND` for one that was released, and is not open; those of [`Segment::new`] and
+    /// `PSTREAM_NOT_FOUND` for one that was released; those of [`Segment::new`] and
     /// [`BlockFile::open_behind_writer`].
     pub(super) fn open(&self) -> Result<Arc<Segment>> {
         let (known, released) = {
             let state = self.state();
-            if let Some(open) = state.open.upgrade() {
+            if let Some(open) = state.open.upgrade().filter(|_| !state.released) {
                 return Ok(open);
             }
             (state.known, state.released)
         };
+        // Who has it open reads on; nobody else begins.
         if released {
             return Err(Error::new(ErrorKind::NotFound, "file was released").at_path(&self.path));
         }

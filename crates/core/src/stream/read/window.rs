@@ -16,6 +16,8 @@ const FIRST: u64 = 256 << 10;
 const MOST: u64 = 1 << 20;
 /// Of a single record, or while searching.
 const SMALL: u64 = 32 << 10;
+/// Where the header of the next batch is: right behind, or in the next sector.
+const BESIDE: u64 = super::layout::SECTOR + 64;
 /// What a batch larger than this has taken is given back behind it.
 const KEPT: usize = 4 << 20;
 
@@ -84,8 +86,11 @@ impl Window {
         } else {
             self.drop_front(part, from);
         }
-        let ahead = self.end().saturating_add(self.piece).min(part.limit);
-        self.fill(part, end.max(ahead))?;
+        // Of what follows a large batch no more than shows what it is: when the memory is handed over, what was read ahead
+        // is copied.
+        let ahead = if len >= self.most / 2 { BESIDE } else { self.piece };
+        let upto = if len >= self.most / 2 { end } else { self.end() };
+        self.fill(part, end.max(upto.saturating_add(ahead).min(part.limit)))?;
         self.piece = self.piece.saturating_mul(2).min(self.most);
         Ok(true)
     }

@@ -59,41 +59,56 @@ impl BlockFile {
     pub fn create(io: &dyn Io, path: &Path, shape: Shape, options: CreateOptions) -> Result<Self> {
         let path = absolute(io, path)?;
         let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
-        let file = create_at(io, &path, &mut free_names(io, &folder), shape, options)?;
+        let file = build(io, &path, &mut free_names(io, &folder), shape, options)?.name(io, &path)?;
         io.sync_dir(&folder).map_err(|error| Error::sync("fsync", &folder, error))?;
         Ok(file)
     }
 }
 
-/// Creates the file at `path`, built under the first of the `temporary` names that is free. Its content is durable when
-/// this returns, its name only when the caller has synced the folder.
-pub(crate) fn create_at(
+/// A file that is whole and durable, and has no name yet that anybody knows.
+pub(crate) struct Unnamed {
+    temporary: PathBuf,
+    file: Arc<dyn IoFile>,
+    shape: Shape,
+    reserved: bool,
+    options: FileOptions,
+}
+
+/// Builds the file that is to be at `path`, under the first of the `temporary` names that is free.
+pub(crate) fn build(
     io: &dyn Io,
     path: &Path,
     temporary: &mut dyn Iterator<Item = PathBuf>,
     shape: Shape,
     options: CreateOptions,
-) -> Result<BlockFile> {
-    // The rename below decides. This spares us the building of a file that then has no place.
+) -> Result<Unnamed> {
+    // The rename in the end decides. This spares us the building of a file that then has no place.
     if io.metadata(path).is_ok() {
         let taken = ErrorKind::AlreadyExists.into();
         return Err(Error::io("create", path, taken));
     }
     let (temporary, file) = create_temporary(io, path, temporary, options)?;
-    let named = fill(&file, path, shape, options).and_then(|reserved| {
-        // Whole and durable before it has its name: whoever sees the name may rely on the content.
-        io.rename_new(&temporary, path).map_err(|error| Error::io("rename", path, error))?;
-        Ok(reserved)
-    });
-    let reserved = match named {
-        Ok(reserved) => reserved,
+    match fill(&file, path, shape, options) {
+        Ok(reserved) => Ok(Unnamed { temporary, file, shape, reserved, options: options.file }),
         Err(error) => {
             // Nothing of value is in it, and nobody else knows its name.
             drop(io.remove_file(&temporary));
-            return Err(error);
+            Err(error)
         }
-    };
-    Ok(BlockFile::of(path.to_owned(), shape, reserved, file, options.file))
+    }
+}
+
+impl Unnamed {
+    /// Gives the file its name, which is durable only when the caller has synced the folder: whole before it has one, so
+    /// that whoever sees the name may rely on the content.
+    pub(crate) fn name(self, io: &dyn Io, path: &Path) -> Result<BlockFile> {
+        let Self { temporary, file, shape, reserved, options } = self;
+        if let Err(error) = io.rename_new(&temporary, path) {
+            drop(io.remove_file(&temporary));
+            return Err(Error::io("rename", path, error));
+        }
+        Ok(BlockFile::of(path.to_owned(), shape, reserved, file, options))
+    }
 }
 
 fn create_temporary(

@@ -23,8 +23,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use cache::CachePolicy;
-pub(crate) use create::create_at;
 pub use create::{CreateOptions, Reserve};
+pub(crate) use create::{Unnamed, build};
 pub use raw::Evicted;
 pub use shape::Shape;
 

@@ -1,6 +1,7 @@
 //! Growing at the end.
 
 use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -8,7 +9,7 @@ use super::index::{Index, Window};
 use super::name::Place;
 use super::{FileSequence, SequenceFile};
 use crate::error::{Error, Result, sequence as errors};
-use crate::file::{BlockFile, Shape, create_at};
+use crate::file::{Shape, Unnamed, build};
 
 impl FileSequence {
     /// Makes the file at the end, of the sequence's shape or with another block count. The file and its name are
@@ -24,21 +25,27 @@ impl FileSequence {
             Some(block_count) => Shape::new(block_count, self.shape.block_shift())?,
             None => self.shape,
         };
-        let mut state = self.usable_state()?;
+        let _building = self.building();
+        drop(self.usable_state()?);
         let (place, window) = (&self.identity.place, self.window());
         let after = window.end.next();
         if window.start.distance(after).is_none() {
             return Err(errors::too_long(window.start.get(), window.end.get()).at_path(place.root()));
         }
         self.check_index_is_free(window.end)?;
-        let file = self.build(place, window.end, shape)?;
+        // Takes its time, in which files may be released: the start of the window moves, its end is ours.
+        let path = place.file(window.end, shape.block_shift());
+        let file = self.build(place, &path, shape)?;
+        let mut state = self.usable_state()?;
+        let file = file.name(&*self.io, &path)?;
         self.sync_names(&mut state)?;
         // Only now: the file exists durably.
-        self.window.store(Window { end: after, ..window }.pack(), Ordering::Release);
+        self.window.store(Window { end: after, ..self.window() }.pack(), Ordering::Release);
+        drop(state);
         Ok(SequenceFile { file, index: window.end, identity: Arc::clone(&self.identity) })
     }
 
-    fn build(&self, place: &Place, index: Index, shape: Shape) -> Result<BlockFile> {
+    fn build(&self, place: &Place, path: &Path, shape: Shape) -> Result<Unnamed> {
         match self.io.create_dir(&place.meta()) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
                 return Err(Error::io("mkdir", &place.meta(), error));
@@ -54,8 +61,7 @@ impl FileSequence {
             }
             _ => {}
         }
-        let path = place.file(index, shape.block_shift());
-        create_at(&*self.io, &path, &mut std::iter::once(temporary), shape, self.options.create)
+        build(&*self.io, path, &mut std::iter::once(temporary), shape, self.options.create)
     }
 
     /// A file of the same index and another shift would be a duplicate. Looks at the usual spelling alone: whoever

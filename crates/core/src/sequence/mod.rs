@@ -63,8 +63,8 @@ impl Default for SequenceOptions {
 
 /// An ordered, gap-free run of [`BlockFile`]s in one folder.
 ///
-/// The state lives in the names and lengths of the files alone. May be shared between threads: allocs and releases are
-/// done one after the other. Dropping it gives up the lock; [`FileSequence::close`] also says whether that worked.
+/// The state lives in the names and lengths of the files alone. May be shared between threads: allocs are done one after
+/// the other, and so are releases, which wait for an alloc no longer than for its last step. Dropping it gives up the lock; [`FileSequence::close`] also says whether that worked.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -89,6 +89,8 @@ pub struct FileSequence {
     options: SequenceOptions,
     /// A [`Window`], packed: read without waiting for an alloc that is under way. Changed only under `state`.
     window: AtomicU32,
+    /// Held by an alloc from its beginning to its end, and by a close. Taken before `state`.
+    building: Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -179,6 +181,7 @@ impl FileSequence {
             shape,
             options,
             window: AtomicU32::new(window.pack()),
+            building: Mutex::new(()),
             state: Mutex::new(State { lock: Some(lock), poisoned: false }),
         })
     }
@@ -193,6 +196,11 @@ impl FileSequence {
     #[must_use]
     pub fn name(&self) -> &str {
         self.identity.place.name()
+    }
+
+    /// Where a data file is that is being built, or was when a crash came.
+    pub(crate) fn half_made(&self) -> PathBuf {
+        self.identity.place.alloc_temporary()
     }
 
     /// The folder for everything that is no data file.
@@ -236,6 +244,7 @@ impl FileSequence {
     ///
     /// `PSTREAM_IO` if the lock file cannot be removed, `PSTREAM_SYNC_FAILED`. Closed it is all the same.
     pub fn close(&self) -> Result<()> {
+        let _building = self.building();
         let Some(lock) = self.state().lock.take() else { return Ok(()) };
         lock.release()?;
         sync_root(&*self.io, &self.identity.place)
@@ -244,6 +253,7 @@ impl FileSequence {
     /// Gives up the lock and makes no other call: for whoever may not wait for the disk, such as a garbage collector. The
     /// lock's file stays, as after a crash, and is in nobody's way. The sequence is closed then.
     pub fn abandon(&self) {
+        let _building = self.building();
         if let Some(lock) = self.state().lock.take() {
             lock.abandon();
         }
@@ -251,6 +261,11 @@ impl FileSequence {
 
     fn window(&self) -> Window {
         Window::unpack(self.window.load(Ordering::Acquire))
+    }
+
+    /// One alloc at a time, and nobody closes the sequence under it.
+    fn building(&self) -> MutexGuard<'_, ()> {
+        self.building.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

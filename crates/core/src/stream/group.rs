@@ -14,6 +14,7 @@ use super::log::Log;
 use super::options::Level;
 use super::plan::{Limits, PendingKind};
 use super::read::{Slot, Snapshot, View};
+use super::stats::{Footprint, Stats};
 use super::writer::Mark;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -122,8 +123,16 @@ pub(super) struct Shared {
     pub(super) queue: Mutex<Queue>,
     /// Something to do for the commit thread.
     pub(super) wake: Condvar,
+    /// The listener was told of more.
+    told: Condvar,
     pub(super) options: GroupOptions,
-    view: Mutex<View>,
+    shown: Mutex<Shown>,
+}
+
+/// As of the last commit.
+struct Shown {
+    view: View,
+    stats: Stats,
 }
 
 #[derive(Default)]
@@ -134,7 +143,28 @@ pub(super) struct Queue {
     /// When the first of those waiting came.
     pub(super) since: Option<Instant>,
     pub(super) next_ticket: u64,
+    /// The listener was told what became of all tickets below.
+    pub(super) settled: u64,
     pub(super) closing: bool,
+    /// When closing: what is not begun by then is not committed any more.
+    deadline: Option<Instant>,
+    /// The commit thread has panicked.
+    pub(super) dead: bool,
+}
+
+impl Queue {
+    fn check_open(&self) -> Result<()> {
+        match (self.dead, self.closing) {
+            (true, _) => Err(died()),
+            (_, true) => Err(Error::new(ErrorKind::Closed, "stream is closed")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it is too late for another commit.
+    pub(super) fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
 }
 
 pub(super) struct Waiting {
@@ -158,11 +188,14 @@ impl Group {
     ///
     /// # Errors
     ///
-    /// `PSTREAM_IO` if there can be no thread; `PSTREAM_CLOSED` if the log is closed.
-    pub fn start(log: Log, options: GroupOptions, listener: Box<dyn Listener>) -> Result<Self> {
+    /// `PSTREAM_IO` if there can be no thread, or the files' lengths cannot be looked up; `PSTREAM_CLOSED` if the log is
+    /// closed.
+    pub fn start(mut log: Log, options: GroupOptions, listener: Box<dyn Listener>) -> Result<Self> {
         let limits = log.options().limits()?;
-        let view = Mutex::new(log.view()?);
-        let shared = Arc::new(Shared { queue: Mutex::default(), wake: Condvar::new(), options, view });
+        let stats = Stats { footprint: log.footprint()?, syncs: log.syncs(), ..Stats::default() };
+        let shown = Mutex::new(Shown { view: log.view()?, stats });
+        let (wake, told) = (Condvar::new(), Condvar::new());
+        let shared = Arc::new(Shared { queue: Mutex::default(), wake, told, options, shown });
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("pstream-commit".to_owned())
@@ -176,16 +209,14 @@ impl Group {
     /// # Errors
     ///
     /// [`Refused::Full`] beyond [`GroupOptions::max_pending_bytes`]; [`Refused::Never`] with `PSTREAM_CAPACITY` for more
-    /// than a file can hold, and with `PSTREAM_CLOSED`.
+    /// than a file can hold, with `PSTREAM_CLOSED`, and with `PSTREAM_IO` once the commit thread has died.
     pub fn append(&self, append: Append) -> std::result::Result<u64, Refused> {
         let len = super::long(append.payload.bytes().len());
         // Here and not only when it is committed: with it would fail whatever is committed together with it.
         self.limits.check(append.kind, append.payload.bytes()).map_err(Refused::Never)?;
         let cost = len.saturating_add(OVERHEAD);
         let mut queue = self.shared.queue();
-        if queue.closing {
-            return Err(Refused::Never(closed()));
-        }
+        queue.check_open().map_err(Refused::Never)?;
         let pending = queue.pending_bytes.saturating_add(cost);
         if queue.pending_bytes > 0 && pending > self.shared.options.max_pending_bytes {
             return Err(Refused::Full(append));
@@ -198,12 +229,10 @@ impl Group {
     ///
     /// # Errors
     ///
-    /// `PSTREAM_CLOSED`.
+    /// `PSTREAM_CLOSED`; `PSTREAM_IO` once the commit thread has died.
     pub fn flush(&self) -> Result<u64> {
         let mut queue = self.shared.queue();
-        if queue.closing {
-            return Err(closed());
-        }
+        queue.check_open()?;
         Ok(self.push(&mut queue, What::Flush))
     }
 
@@ -214,6 +243,23 @@ impl Group {
         queue.waiting.push(Waiting { ticket, what });
         self.shared.wake.notify_one();
         ticket
+    }
+
+    /// Waits until the listener was told what became of the ticket, but not beyond `deadline`. Says whether it was.
+    pub fn wait(&self, ticket: u64, deadline: Option<Instant>) -> bool {
+        let mut queue = self.shared.queue();
+        while queue.settled <= ticket {
+            let Some(deadline) = deadline else {
+                queue = self.shared.told.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            queue = self.shared.told.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
     }
 
     /// Bytes that wait or are being committed.
@@ -230,21 +276,37 @@ impl Group {
     /// `PSTREAM_CLOSED`.
     pub fn snapshot(&self, level: Level) -> Result<Snapshot> {
         if self.shared.queue().closing {
-            return Err(closed());
+            return Err(Error::new(ErrorKind::Closed, "stream is closed"));
         }
-        Ok(self.shared.view().at(level))
+        Ok(self.shared.shown().view.at(level))
     }
 
     /// The files in use, as of the last commit; of a stream that is closed, as they were then.
     #[must_use]
     pub fn files(&self) -> Arc<[Arc<Slot>]> {
-        Arc::clone(&self.shared.view().files)
+        Arc::clone(&self.shared.shown().view.files)
     }
 
     /// Everything in front of it is durable, as of the last commit.
     #[must_use]
     pub fn durable(&self) -> Mark {
-        self.shared.view().durable
+        self.shared.shown().view.durable
+    }
+
+    /// What the stream has done since it was opened, and what it takes: as of the last commit, also when it is closed.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.shared.shown().stats
+    }
+
+    /// Begins to close the stream, without waiting for it: what waits is committed, but nothing that is not begun at
+    /// `deadline`, when what is left is told to have failed and the stream is given up as by a crash. For whoever must
+    /// come to an end: [`Group::close`] waits for at most the commit that is under way then.
+    pub fn close_by(&self, deadline: Instant) {
+        let mut queue = self.shared.queue();
+        queue.closing = true;
+        queue.deadline = Some(queue.deadline.map_or(deadline, |other| other.min(deadline)));
+        self.shared.wake.notify_one();
     }
 
     /// Commits what waits, seals the stream and ends its thread; waits for all that. May be called again, from any
@@ -258,8 +320,7 @@ impl Group {
         self.shared.wake.notify_one();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(thread) = thread else { return Ok(()) };
-        let died = |_| Err(Error::new(ErrorKind::Io, "internal error: the commit thread has died"));
-        thread.join().unwrap_or_else(died)
+        thread.join().unwrap_or_else(|_| Err(died()))
     }
 }
 
@@ -276,15 +337,30 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn view(&self) -> MutexGuard<'_, View> {
-        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The listener was told of all tickets below `settled`.
+    pub(super) fn told(&self, settled: u64) {
+        self.queue().settled = settled;
+        self.told.notify_all();
     }
 
-    pub(super) fn publish(&self, view: View) {
-        *self.view() = view;
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn footprint(&self) -> Footprint {
+        self.shown().stats.footprint
+    }
+
+    /// `None`: there is nothing newer to show.
+    pub(super) fn publish(&self, view: Option<View>, stats: Stats) {
+        let mut shown = self.shown();
+        if let Some(view) = view {
+            shown.view = view;
+        }
+        shown.stats = stats;
     }
 }
 
-fn closed() -> Error {
-    Error::new(ErrorKind::Closed, "stream is closed")
+pub(super) fn died() -> Error {
+    Error::new(ErrorKind::Io, "internal error: the commit thread has died")
 }

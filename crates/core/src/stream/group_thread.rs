@@ -1,31 +1,80 @@
 //! What the commit thread does: waits, takes everything, commits it, tells; and in between what nobody waits for.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::group::{Append, Listener, Queue, Settled, Shared, Waiting, What};
+use super::group::{Append, Listener, Queue, Settled, Shared, Waiting, What, died};
 use super::log::Log;
 use super::options::Level;
 use super::plan::Pending;
-use crate::error::{Error, Result};
+use super::stats::{Histogram, Stats};
+use crate::error::{Error, ErrorKind, Result};
 
 /// A stream that is idle for so long gets a watermark…
 const IDLE: Duration = Duration::from_secs(1);
 /// …at most one in so long.
 const BETWEEN_WATERMARKS: Duration = Duration::from_secs(10);
 
-/// Runs until the stream is closed.
+/// Runs until the stream is closed. Whatever happens, each ticket is settled then.
 pub(super) fn run(log: Log, shared: &Shared, listener: &dyn Listener) -> Result<()> {
-    let now = Instant::now();
-    let mut thread = Thread { log, shared, listener, unsynced: None, lost: None, used: now, marked: now };
+    // What a panic leaves half done goes with the log; the locks are taken over poisoned or not.
+    catch_unwind(AssertUnwindSafe(|| work(log, shared, listener))).unwrap_or_else(|_| {
+        shared.queue().dead = true;
+        fail_all(shared, listener, died());
+        Err(died())
+    })
+}
+
+/// Tells of all that was handed over and has not settled. Nothing more is taken by then.
+fn fail_all(shared: &Shared, listener: &dyn Listener, error: Error) {
+    let (waiting, tickets) = {
+        let mut queue = shared.queue();
+        queue.pending_bytes = 0;
+        (std::mem::take(&mut queue.waiting), queue.settled..queue.next_ticket)
+    };
+    drop(waiting);
+    let end = tickets.end;
+    if !tickets.is_empty() {
+        // It may be the listener that has panicked.
+        let tell = || listener.settled(Settled::Failed { tickets, error: Arc::new(error) });
+        drop(catch_unwind(AssertUnwindSafe(tell)));
+    }
+    shared.told(end);
+}
+
+fn work(log: Log, shared: &Shared, listener: &dyn Listener) -> Result<()> {
+    let mut thread = Thread::new(log, shared, listener);
     while let Some(work) = thread.wait() {
         thread.commit(work);
     }
-    thread.log.close()
+    if shared.queue().is_late() {
+        let message = "stream is closed: there was no time left to commit this";
+        fail_all(shared, listener, Error::new(ErrorKind::Closed, message));
+        thread.log.abandon();
+        return Ok(());
+    }
+    let closed = thread.log.close();
+    thread.publish();
+    closed
+}
+
+/// The thread that makes the next file. Joined when the stream is closed or given up, which is in the order of the fields
+/// behind the log.
+#[derive(Default)]
+struct Preparer(Option<JoinHandle<()>>);
+
+impl Drop for Preparer {
+    fn drop(&mut self) {
+        // A panic of it is the log's to know.
+        drop(self.0.take().map(JoinHandle::join));
+    }
 }
 
 struct Thread<'a> {
     log: Log,
+    preparer: Preparer,
     shared: &'a Shared,
     listener: &'a dyn Listener,
     /// Since when there are records that are acknowledged as written and not durable yet.
@@ -36,17 +85,24 @@ struct Thread<'a> {
     used: Instant,
     /// When the last watermark was.
     marked: Instant,
+    commits: u64,
+    latency: Histogram,
 }
 
-impl Thread<'_> {
-    /// Waits for work and takes all of it; `None` when the stream is closing and nothing waits.
+impl<'a> Thread<'a> {
+    fn new(log: Log, shared: &'a Shared, listener: &'a dyn Listener) -> Self {
+        let now = Instant::now();
+        let (preparer, latency) = (Preparer::default(), Histogram::default());
+        let (unsynced, lost) = (None, None);
+        Self { log, preparer, shared, listener, unsynced, lost, used: now, marked: now, commits: 0, latency }
+    }
+
+    /// Waits for work and takes all of it; `None` when the stream is closing, and nothing waits or it is too late.
     fn wait(&mut self) -> Option<Vec<Waiting>> {
-        // Tried once between two commits: on a full disk the next commit that needs the file tries again.
-        let mut tried = false;
         loop {
             let mut queue = self.shared.queue();
-            let (due, what) = self.next_due(&queue, tried);
-            if queue.closing && queue.waiting.is_empty() {
+            let (due, what) = self.next_due(&queue);
+            if queue.closing && (queue.waiting.is_empty() || queue.is_late()) {
                 return None;
             }
             let now = Instant::now();
@@ -70,19 +126,19 @@ impl Thread<'_> {
                 Due::Chore(chore) => {
                     drop(queue);
                     self.run_chore(chore);
-                    tried |= chore == Chore::Prepare;
                 }
             }
         }
     }
 
     /// When to do what, if nothing comes before.
-    fn next_due(&self, queue: &Queue, tried: bool) -> (Option<Instant>, Due) {
+    fn next_due(&self, queue: &Queue) -> (Option<Instant>, Due) {
         if let Some(since) = queue.since {
             let delay = if queue.closing { Duration::ZERO } else { self.shared.options.commit_delay };
             return (since.checked_add(delay), Due::Commit);
         }
-        if !tried && self.log.wants_next() {
+        // Once between two commits: on a full disk the next one that needs the file tries again.
+        if self.log.wants_next() {
             return (Some(self.used), Due::Chore(Chore::Prepare));
         }
         if let Some(since) = self.unsynced {
@@ -97,7 +153,7 @@ impl Thread<'_> {
     /// What nobody waits for: its failure is for the next commit to meet, or for the next flush to be told.
     fn run_chore(&mut self, chore: Chore) {
         match chore {
-            Chore::Prepare => drop(self.log.prepare_next()),
+            Chore::Prepare => self.prepare(),
             Chore::Mark => {
                 drop(self.log.watermark());
                 self.marked = Instant::now();
@@ -112,7 +168,18 @@ impl Thread<'_> {
         }
     }
 
+    /// Has the next file made, while commits go on.
+    fn prepare(&mut self) {
+        // The one before has come to its end: its file was taken.
+        drop(std::mem::take(&mut self.preparer));
+        let Ok(Some(next)) = self.log.next_file() else { return };
+        let builder = std::thread::Builder::new().name("pstream-prepare".to_owned());
+        // Without a thread the commit that needs the file makes it.
+        self.preparer = Preparer(builder.spawn(move || next.run()).ok());
+    }
+
     fn commit(&mut self, work: Vec<Waiting>) {
+        let begin = Instant::now();
         let (Some(first), Some(last)) = (work.first(), work.last()) else { return };
         let tickets = first.ticket..last.ticket.saturating_add(1);
         let appends: Vec<&Append> = work.iter().filter_map(Waiting::append).collect();
@@ -122,21 +189,29 @@ impl Thread<'_> {
         let outcome = self.try_commit(&appends, if durable { Level::Durable } else { Level::Written }, flushes);
         drop(work);
         self.used = Instant::now();
+        if outcome.is_ok() && bytes > 0 {
+            self.commits = self.commits.saturating_add(1);
+            self.latency.record(self.used.saturating_duration_since(begin));
+        }
         self.publish();
         {
             let mut queue = self.shared.queue();
             queue.pending_bytes = queue.pending_bytes.saturating_sub(bytes);
         }
+        let end = tickets.end;
         self.listener.settled(match outcome {
             Ok(first_seq) => Settled::Committed { tickets, first_seq, durable_seq: self.log.durable().seq },
             Err(error) => Settled::Failed { tickets, error },
         });
+        self.shared.told(end);
     }
 
     fn try_commit(&mut self, appends: &[&Append], level: Level, flushes: bool) -> std::result::Result<u64, Arc<Error>> {
         if let Some(lost) = self.lost.take_if(|_| flushes) {
             return Err(lost);
         }
+        // What was wrong with the making of a file is known before the commit rather than in its midst.
+        drop(self.log.take_next());
         // A failed write or sync sends the writer through recovery in place before the next commit (rule 9).
         if self.log.needs_recovery() {
             self.log.recover_in_place().map_err(Arc::new)?;
@@ -170,10 +245,11 @@ impl Thread<'_> {
         }
     }
 
-    fn publish(&self) {
-        if let Ok(view) = self.log.view() {
-            self.shared.publish(view);
-        }
+    fn publish(&mut self) {
+        let footprint = self.log.footprint().unwrap_or_else(|_| self.shared.footprint());
+        let (commits, syncs, latency) = (self.commits, self.log.syncs(), self.latency.latency());
+        // While a recovery in place has failed there is nothing newer to show.
+        self.shared.publish(self.log.view().ok(), Stats { commits, syncs, footprint, latency });
     }
 }
 

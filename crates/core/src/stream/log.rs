@@ -1,21 +1,20 @@
 //! The writer of a stream.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::active::Active;
 use super::options::{Level, LogOptions};
-use super::plan::{self, Pending, Step};
-use super::read::{Slot, Snapshot, View};
+use super::plan::{self, Pending};
+use super::read::{Snapshot, View};
 use super::recover::{self, Recovered};
 use super::report::Recovery;
-use super::roll::{self, Ahead};
-use super::writer::{Mark, Writer};
+use super::writer::Mark;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Io;
-use crate::sequence::{FileSequence, LockShare, SequenceFile};
+use crate::sequence::LockShare;
 
 /// What a commit has done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,11 +44,13 @@ pub struct Committed {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Log {
-    io: Arc<dyn Io>,
+    pub(super) io: Arc<dyn Io>,
     directory: PathBuf,
-    options: LogOptions,
-    state: State,
-    active: Option<Active>,
+    pub(super) options: LogOptions,
+    pub(super) state: State,
+    pub(super) active: Option<Active>,
+    /// Syncs by the writers before the last recovery in place.
+    syncs: u64,
     /// What readers were shown last, for while there is nothing newer.
     published: Option<View>,
     /// Number of recoveries.
@@ -59,23 +60,13 @@ pub struct Log {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     Ready,
     /// A write or sync has failed, and what it has left is unknown (rule 9).
     Uncertain,
     /// What an open has to write did not fit on the disk.
     Postponed,
     Closed,
-}
-
-struct Active {
-    sequence: FileSequence,
-    writer: Writer,
-    /// Files that are there and not in use yet.
-    prepared: VecDeque<SequenceFile>,
-    files: Arc<[Arc<Slot>]>,
-    /// What was written: with a failed write the writer's own end counts for nothing.
-    written: Mark,
 }
 
 impl fmt::Debug for Log {
@@ -95,10 +86,17 @@ impl Log {
     /// its files.
     pub fn open(io: Arc<dyn Io>, directory: &Path, options: LogOptions) -> Result<(Self, Recovery)> {
         options.check()?;
-        let directory = directory.to_owned();
-        let (active, published) = (None, None);
-        let mut log =
-            Self { io, directory, options, state: State::Uncertain, active, published, lock: None, generation: 0 };
+        let mut log = Self {
+            io,
+            directory: directory.to_owned(),
+            options,
+            state: State::Uncertain,
+            active: None,
+            syncs: 0,
+            published: None,
+            generation: 0,
+            lock: None,
+        };
         let report = log.recover_in_place()?;
         Ok((log, report))
     }
@@ -115,16 +113,21 @@ impl Log {
         }
         self.state = State::Uncertain;
         self.published = self.last_view();
-        let before = self.active.take().map(|active| active.writer.time_ms);
+        // A file that is being made is waited for.
+        let before = self.active.take().map(|active| (active.writer.time_ms, active.writer.syncs));
+        let (time_ms, syncs) = before.unwrap_or_default();
+        self.syncs = self.syncs.saturating_add(syncs);
         let Recovered { sequence, mut writer, prepared, files, report } =
             recover::open(&self.io, &self.directory, &self.options, self.lock.as_ref())?;
         self.lock = sequence.share_lock();
         // Time does not go back behind what was written and lost, either.
-        writer.time_ms = writer.time_ms.max(before.unwrap_or_default());
+        writer.time_ms = writer.time_ms.max(time_ms);
         self.state = if report.postponed { State::Postponed } else { State::Ready };
         self.generation = self.generation.saturating_add(1);
         let written = writer.end();
-        self.active = Some(Active { sequence, writer, prepared, files: files.into(), written });
+        let sequence = Arc::new(sequence);
+        self.active =
+            Some(Active { preparing: None, sequence, writer, prepared, files: files.into(), written, bytes: None });
         Ok(report)
     }
 
@@ -204,47 +207,6 @@ impl Log {
         drop(self.watermark());
     }
 
-    /// Makes the next file, if it is not there: so that no commit has to wait for it. Says whether it did.
-    ///
-    /// # Errors
-    ///
-    /// `PSTREAM_NO_SPACE`, `PSTREAM_SEQUENCE_TOO_LONG`: nothing is lost. Others: see [`Log::needs_recovery`].
-    pub fn prepare_next(&mut self) -> Result<bool> {
-        self.make_ready()?;
-        let closed = self.closed();
-        let Some(active) = self.active.as_mut() else { return Err(closed) };
-        if !active.prepared.is_empty() {
-            return Ok(false);
-        }
-        let made = active.ahead(&self.options).make(0);
-        self.settle_making(made).map(|()| true)
-    }
-
-    /// Whether it is time to make the next file: the last one is half full, and none is there.
-    #[must_use]
-    pub fn wants_next(&self) -> bool {
-        let half = |active: &Active| active.writer.at >= active.writer.layout.capacity() / 2;
-        self.state == State::Ready
-            && self.active.as_ref().is_some_and(|active| active.prepared.is_empty() && half(active))
-    }
-
-    /// Releases the first file, durably; says whether there was one that is not the last. Each release is durable before
-    /// the next begins (rule 12), and its file is never used again (rule 14).
-    ///
-    /// # Errors
-    ///
-    /// Those of [`FileSequence::release`]. `PSTREAM_SYNC_FAILED`: see [`Log::needs_recovery`].
-    pub fn release_first(&mut self) -> Result<bool> {
-        self.make_ready()?;
-        let closed = self.closed();
-        let Some(active) = self.active.as_mut() else { return Err(closed) };
-        if active.sequence.start() == active.writer.file.index() {
-            return Ok(false);
-        }
-        let released = active.release_first();
-        self.settle_making(released).map(|()| true)
-    }
-
     /// Closes the stream: makes everything durable and seals it.
     ///
     /// # Errors
@@ -262,7 +224,20 @@ impl Log {
             }
             State::Uncertain | State::Postponed | State::Closed => Ok(()),
         };
+        self.syncs = self.syncs.saturating_add(active.writer.syncs);
+        drop(active.preparing.take());
         sealed.and(active.sequence.close())
+    }
+
+    /// Gives the stream up as it is, as a crash would, and its lock with it: no call but the closing of files, and what is
+    /// already being made of a next one. What was committed is as good as it was.
+    pub fn abandon(&mut self) {
+        self.state = State::Closed;
+        self.lock = None;
+        let Some(mut active) = self.active.take() else { return };
+        self.syncs = self.syncs.saturating_add(active.writer.syncs);
+        drop(active.preparing.take());
+        active.sequence.abandon();
     }
 
     /// What can be read: up to the durable end, or up to what is written, which a failed sync may take back. Also while the
@@ -289,6 +264,12 @@ impl Log {
         Some(View { id, files, durable, written, generation })
     }
 
+    /// Syncs of its files that have succeeded since it was opened.
+    #[must_use]
+    pub fn syncs(&self) -> u64 {
+        self.syncs.saturating_add(self.active.as_ref().map_or(0, |active| active.writer.syncs))
+    }
+
     /// Whether a write or sync has failed, so that [`Log::recover_in_place`] must come before the next commit.
     #[must_use]
     pub fn needs_recovery(&self) -> bool {
@@ -313,11 +294,11 @@ impl Log {
         &self.options
     }
 
-    fn closed(&self) -> Error {
+    pub(super) fn closed(&self) -> Error {
         Error::new(ErrorKind::Closed, "stream is closed").at_path(&self.directory)
     }
 
-    fn make_ready(&mut self) -> Result<()> {
+    pub(super) fn make_ready(&mut self) -> Result<()> {
         match self.state {
             State::Ready => Ok(()),
             State::Closed => Err(self.closed()),
@@ -334,77 +315,5 @@ impl Log {
                 Err(Error::new(ErrorKind::NoSpace, message).at_path(&self.directory))
             }
         }
-    }
-
-    /// A file that could not be made or released for want of space, or because there are too many, is no harm: nothing
-    /// of the stream was touched. After anything else nobody knows which files there are.
-    fn settle_making<T>(&mut self, made: Result<T>) -> Result<T> {
-        if let Err(error) = &made
-            && !matches!(error.kind(), ErrorKind::NoSpace | ErrorKind::SequenceTooLong(..))
-        {
-            self.state = State::Uncertain;
-        }
-        made
-    }
-}
-
-impl Active {
-    fn ahead<'a>(&'a mut self, options: &'a LogOptions) -> Ahead<'a> {
-        let current = self.writer.file.shape().size();
-        Ahead { sequence: &self.sequence, options, prepared: &mut self.prepared, current, planned: 0 }
-    }
-
-    /// Cuts the commit into batches, and makes the files that it takes.
-    fn plan<'a>(&mut self, batches: &[Pending<'a>], options: &LogOptions) -> Result<Vec<Step<'a>>> {
-        let room = roll::room(self.writer.layout, self.writer.at, options.aligned);
-        let mut ahead = self.ahead(options);
-        plan::steps(batches, room, |need| ahead.next(need))
-    }
-
-    fn write(&mut self, io: &Arc<dyn Io>, steps: &[Step<'_>], level: Level, options: &LogOptions) -> Result<()> {
-        self.writer.tick(&**io);
-        let mut runs = steps.split(|step| matches!(step, Step::NextFile)).peekable();
-        let mut first = true;
-        while let Some(run) = runs.next() {
-            if !std::mem::take(&mut first) {
-                self.roll(io, options)?;
-            }
-            let at = roll::room(self.writer.layout, self.writer.at, options.aligned).at;
-            let mut frame = self.writer.frame(at);
-            for step in run {
-                if let Step::Write(part) = step {
-                    self.writer.push(&mut frame, part)?;
-                }
-            }
-            if run.is_empty() {
-                continue;
-            }
-            // What another file follows is synced before that enters use.
-            let level = if runs.peek().is_some() { Level::Written } else { level };
-            self.writer.write(&frame, level)?;
-        }
-        Ok(())
-    }
-
-    fn roll(&mut self, io: &Arc<dyn Io>, options: &LogOptions) -> Result<()> {
-        let Some(next) = self.prepared.pop_front() else {
-            return Err(Error::new(ErrorKind::Io, "internal error: no file was planned for"));
-        };
-        let slot = recover::slot(io, options, (next.index(), next.path(), next.shape().block_shift()));
-        slot.know(self.writer.roll(next)?);
-        self.files = self.files.iter().cloned().chain([slot]).collect();
-        Ok(())
-    }
-
-    fn release_first(&mut self) -> Result<()> {
-        let Some(first) = self.sequence.retrieve()?.next() else { return Ok(()) };
-        let first = first?;
-        self.sequence.release(&first)?;
-        let (gone, left): (Vec<_>, Vec<_>) = self.files.iter().cloned().partition(|slot| slot.index() == first.index());
-        for slot in gone {
-            slot.release();
-        }
-        self.files = left.into();
-        Ok(())
     }
 }

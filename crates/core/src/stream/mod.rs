@@ -2,21 +2,25 @@
 //!
 //! - `layout`: where positions of the stream lie in a file
 //! - `options`: what can be chosen, and its limits
-//! - `log`: the writer: commits, flushes, closing
+//! - `log`, `log_files`, `active`: the writer: commits, flushes, closing; its files
 //! - `group`, `group_thread`: group commit, by a thread of its own
 //! - `plan`, `frame`: which batches a commit becomes, and the bytes of them that go out in one write
 //! - `writer`: where the stream ends, and the one way of writing there
-//! - `roll`: the next file
+//! - `roll`: the next file; `next_file`: the making of it by another thread
 //! - `folder`: the folder of a stream that is begun
+//! - `destroy`: the end of it
 //! - `own`: seals and watermarks, in sectors of their own
 //! - `recover`: opening, step by step; with `head` (is a file in use), `image` (a file in memory), `tail` (where the
 //!   stream ends), `evidence` (whether it ended there), `torn` (what is cut off), `repair` (the writes of all that),
 //!   `salvage` (going on behind damage)
 //! - `read`: the reader
+//! - `stats`: what it has done, and what it takes
 //! - `report`: what an open has found
 //!
 //! The protocol, and its fourteen rules that comments refer to by number, are in `docs/recovery.md`.
 
+mod active;
+mod destroy;
 mod evidence;
 mod folder;
 mod frame;
@@ -26,6 +30,8 @@ mod head;
 mod image;
 pub mod layout;
 mod log;
+mod log_files;
+mod next_file;
 mod options;
 mod own;
 mod plan;
@@ -35,16 +41,20 @@ mod repair;
 mod report;
 mod roll;
 mod salvage;
+mod stats;
 mod tail;
 mod torn;
 mod writer;
 
+pub use destroy::destroy;
 pub use folder::make_folder;
 pub use group::{Append, Group, GroupOptions, Listener, Payload, Refused, Settled};
 pub use log::{Committed, Log};
+pub use next_file::NextFile;
 pub use options::{Level, LogOptions, Mode};
 pub use plan::{Pending, PendingKind};
 pub use report::{Gap, Previous, Recovery, Torn};
+pub use stats::{Footprint, Latency, Stats};
 pub use writer::Mark;
 
 /// A length in memory as one on disk.

@@ -153,7 +153,10 @@ fn create(
     sequence: FileSequence,
     mut prepared: VecDeque<SequenceFile>,
 ) -> Result<Recovered> {
-    let first = match prepared.pop_front() {
+    let next = prepared.pop_front();
+    // Before the making of a file removes one that is half made.
+    let leftovers = leftovers(&**io, &sequence, &prepared);
+    let first = match next {
         Some(first) if first.index() == 1 => first,
         Some(first) => {
             return Err(corrupt(&first, "is not in use, and neither is any other file, yet some were released"));
@@ -174,9 +177,18 @@ fn create(
         torn: None,
         gaps: Vec::new(),
         postponed: false,
-        leftovers: super::long(prepared.len()),
+        leftovers,
     };
     Ok(Recovered { sequence, writer, prepared, files, report })
+}
+
+/// What is there and not in use.
+pub(super) fn leftovers(io: &dyn Io, sequence: &FileSequence, prepared: &VecDeque<SequenceFile>) -> Vec<String> {
+    let half_made = sequence.half_made();
+    let half_made = io.metadata(&half_made).is_ok().then_some(half_made);
+    let paths = prepared.iter().map(|file| file.path()).chain(half_made.as_deref());
+    let name = |path: &Path| path.strip_prefix(sequence.root()).unwrap_or(path).to_string_lossy().into_owned();
+    paths.map(name).collect()
 }
 
 /// A random number, never zero.
@@ -292,6 +304,7 @@ pub(super) fn resume(
         unsynced: false,
         epoch: tail.epoch.saturating_add(1),
         time_ms: tail.time_ms,
+        syncs: 0,
         file,
     };
     let meta = sequence.meta();
@@ -314,7 +327,7 @@ pub(super) fn resume(
         torn,
         gaps: Vec::new(),
         postponed,
-        leftovers: super::long(prepared.len()),
+        leftovers: leftovers(&**io, &sequence, &prepared),
     };
     Ok(Recovered { sequence, writer, prepared, files: slots, report })
 }

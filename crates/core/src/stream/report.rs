@@ -29,8 +29,9 @@ pub struct Recovery {
     /// There is no space for what has to be written before the stream can grow: it can be read, and commits answer
     /// `PSTREAM_NO_SPACE` until there is.
     pub postponed: bool,
-    /// Files that were made ahead of time and are not in use yet.
-    pub leftovers: u64,
+    /// What the writer before has left and nobody misses, by names within the folder: files that were made ahead of time
+    /// and are not in use, and a half-made one, which the making of the next file removes.
+    pub leftovers: Vec<String>,
 }
 
 /// A torn tail.

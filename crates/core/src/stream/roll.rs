@@ -1,13 +1,15 @@
 //! From one file to the next.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::head::Head;
 use super::layout::{FILE_BATCH, Layout};
+use super::next_file::{self, NextFile, Preparing};
 use super::options::LogOptions;
 use super::plan::Room;
 use super::writer::{Mark, Writer};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::batch::Kind;
 use crate::format::file_batch::{FileBatch, Stamp};
 use crate::io::Durability;
@@ -44,6 +46,7 @@ pub(super) fn enter(file: SequenceFile, start: FileBatch, stamp: Stamp) -> Resul
         unsynced: false,
         epoch: stamp.epoch,
         time_ms: stamp.time_ms,
+        syncs: 1,
     })
 }
 
@@ -70,6 +73,7 @@ impl Writer {
         let start = self.next_start(&next);
         let stamp = Stamp { time_ms: self.time_ms, epoch: self.epoch };
         let full = std::mem::replace(self, enter(next, start, stamp)?);
+        self.syncs = self.syncs.saturating_add(full.syncs);
         // Nobody writes to it any more; who reads it reads it from the disk. A hint.
         drop(full.file.evict(&(0..full.file.shape().size())));
         Ok(Head::written(start, stamp))
@@ -78,9 +82,11 @@ impl Writer {
 
 /// The files that were made ahead of time, as a plan for a commit goes through them.
 pub(super) struct Ahead<'a> {
-    pub(super) sequence: &'a FileSequence,
+    pub(super) sequence: &'a Arc<FileSequence>,
     pub(super) options: &'a LogOptions,
     pub(super) prepared: &'a mut VecDeque<SequenceFile>,
+    /// The file behind those, if it is being made.
+    pub(super) preparing: &'a mut Option<Preparing>,
     /// Bytes of the file in use.
     pub(super) current: u64,
     /// So many of the prepared ones are planned for already.
@@ -91,6 +97,9 @@ impl Ahead<'_> {
     /// The room in the next file, which is made if it is not there, large enough for a payload of `need` bytes. One that
     /// was prepared enters use whether it is large enough or not.
     pub(super) fn next(&mut self, need: u64) -> Result<Room> {
+        if self.prepared.len() <= self.planned && self.preparing.is_some() {
+            self.collect()?;
+        }
         if self.prepared.len() <= self.planned {
             self.make(need)?;
         }
@@ -100,18 +109,49 @@ impl Ahead<'_> {
         Ok(room(layout, layout.first_batch(), self.options.aligned))
     }
 
-    /// Makes a file of twice the size of the last one, or of as much more as it takes, up to the full size.
-    pub(super) fn make(&mut self, need: u64) -> Result<()> {
+    /// Takes the file that is being made, waiting for it. Where it could not be made for want of space there may be some
+    /// by now: that is for [`Ahead::make`] to find out.
+    pub(super) fn collect(&mut self) -> Result<()> {
+        match self.preparing.take().and_then(Preparing::finish) {
+            Some(Ok(file)) => {
+                self.prepared.push_back(file);
+                Ok(())
+            }
+            Some(Err(error)) if !is_harmless(&error) => Err(error),
+            Some(Err(_)) | None => Ok(()),
+        }
+    }
+
+    /// Asks for the next file to be made.
+    pub(super) fn ask(&mut self) -> Result<NextFile> {
+        let blocks = self.options.blocks_of(self.size(0)?);
+        let (next, preparing) = next_file::ask(self.sequence, blocks);
+        *self.preparing = Some(preparing);
+        Ok(next)
+    }
+
+    fn make(&mut self, need: u64) -> Result<()> {
+        let file = self.sequence.alloc(Some(self.options.blocks_of(self.size(need)?)))?;
+        self.prepared.push_back(file);
+        Ok(())
+    }
+
+    /// Twice the size of the last file, or as much more as it takes, up to the full size.
+    fn size(&self, need: u64) -> Result<u64> {
         let options = self.options;
         let last = self.prepared.back().map_or(self.current, |file| file.shape().size());
         let mut size = last.max(options.first_size().div_ceil(2)).saturating_mul(2).min(options.file_size);
         while size < options.file_size && options.layout_of(size)?.max_payload(options.aligned) < need {
             size = size.saturating_mul(2).min(options.file_size);
         }
-        let file = self.sequence.alloc(Some(options.blocks_of(size)))?;
-        self.prepared.push_back(file);
-        Ok(())
+        Ok(size)
     }
+}
+
+/// A file that could not be made or released for want of space, or because there are too many: nothing of the stream was
+/// touched. After anything else nobody knows which files there are.
+pub(super) fn is_harmless(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NoSpace | ErrorKind::SequenceTooLong(..))
 }
 
 /// The room behind offset `at` for a commit that begins there.

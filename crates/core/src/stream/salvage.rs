@@ -10,7 +10,9 @@ use super::image::Image;
 use super::layout::Layout;
 use super::options::{LEAST_BLOCKS_EVER, LogOptions, MOST_FILE_SIZE};
 use super::read::Slot;
-use super::recover::{Around, Current, Recovered, examine, is_evicted, know, open_sequence, resume, slot, slots};
+use super::recover::{
+    Around, Current, Recovered, examine, is_evicted, know, leftovers, open_sequence, resume, slot, slots,
+};
 use super::report::{Gap, Previous, Recovery};
 use super::roll;
 use super::tail::Chain;
@@ -248,7 +250,7 @@ fn go_on(
         torn: None,
         gaps,
         postponed: false,
-        leftovers: super::long(prepared.len()),
+        leftovers: leftovers(&**io, &sequence, &prepared),
     };
     Ok(Recovered { sequence, writer, prepared, files: slots, report })
 }

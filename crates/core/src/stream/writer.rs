@@ -43,6 +43,8 @@ pub(super) struct Writer {
     pub(super) epoch: u32,
     /// Of the last batch.
     pub(super) time_ms: u64,
+    /// Syncs that have succeeded.
+    pub(super) syncs: u64,
 }
 
 /// Wall clock in ms since 1970.
@@ -106,6 +108,7 @@ impl Writer {
         self.file.write_at(frame.offset(), &frame.slices(), durability)?;
         match (level, durability) {
             (Level::Durable, Durability::Synced) => {
+                self.syncs = self.syncs.saturating_add(1);
                 self.durable = self.end();
                 Ok(())
             }
@@ -120,6 +123,7 @@ impl Writer {
     /// Makes everything in the file durable.
     pub(super) fn sync(&mut self) -> Result<()> {
         self.file.sync()?;
+        self.syncs = self.syncs.saturating_add(1);
         self.unsynced = false;
         self.durable = self.end();
         Ok(())

@@ -1,4 +1,4 @@
-//! The operating system with a hook in front of chosen calls: to let something happen at the one moment that matters,
+//! An operating system, real or simulated, with a hook in front of chosen calls: to let something happen at the one moment that matters,
 //! instead of waiting for a race to hit it.
 
 use std::io::{IoSlice, IoSliceMut, Result};
@@ -14,7 +14,7 @@ use pstream_core::{Durability, OsIo, Residency};
 type Hook = Arc<dyn Fn(&str, &Path) -> Result<()> + Send + Sync>;
 
 pub struct Hooked {
-    os: OsIo,
+    os: Arc<dyn Io>,
     hook: Hook,
 }
 
@@ -26,7 +26,11 @@ struct HookedFile {
 
 impl Hooked {
     pub fn new(hook: impl Fn(&str, &Path) -> Result<()> + Send + Sync + 'static) -> Self {
-        Self { os: OsIo, hook: Arc::new(hook) }
+        Self::over(Arc::new(OsIo), hook)
+    }
+
+    pub fn over(os: Arc<dyn Io>, hook: impl Fn(&str, &Path) -> Result<()> + Send + Sync + 'static) -> Self {
+        Self { os, hook: Arc::new(hook) }
     }
 
     fn file(&self, file: Box<dyn IoFile>, path: &Path) -> Box<dyn IoFile> {

@@ -102,7 +102,7 @@ impl Walk {
                 if recovery.torn.is_some() {
                     self.count("torn");
                 }
-                if recovery.leftovers > 0 {
+                if !recovery.leftovers.is_empty() {
                     self.count("prepared");
                 }
             }

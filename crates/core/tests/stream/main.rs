@@ -20,9 +20,14 @@
 mod basics;
 mod bytes;
 mod crashes;
+mod destroy;
 mod harness;
+#[allow(dead_code, reason = "the others hook the real system")]
+#[path = "../common/hooked.rs"]
+mod hooked;
 mod later_rules;
 mod model;
+mod next_file;
 mod oracle;
 mod program;
 mod reader;

@@ -1,0 +1,120 @@
+//! The files that an open log writes to, and what it has written.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::next_file::Preparing;
+use super::options::{Level, LogOptions};
+use super::plan::{self, Pending, Step};
+use super::read::Slot;
+use super::recover;
+use super::roll::{self, Ahead};
+use super::stats::Footprint;
+use super::writer::{Mark, Writer};
+use crate::error::{Error, ErrorKind, Result};
+use crate::io::Io;
+use crate::sequence::{FileSequence, SequenceFile};
+
+/// What an open log consists of.
+pub(super) struct Active {
+    /// The file behind those prepared, if it is being made. In front of the sequence: dropped first, it waits for that.
+    pub(super) preparing: Option<Preparing>,
+    pub(super) sequence: Arc<FileSequence>,
+    pub(super) writer: Writer,
+    /// Files that are there and not in use yet.
+    pub(super) prepared: VecDeque<SequenceFile>,
+    pub(super) files: Arc<[Arc<Slot>]>,
+    /// What was written: with a failed write the writer's own end counts for nothing.
+    pub(super) written: Mark,
+    /// Bytes of the files in use, once somebody has asked for them.
+    pub(super) bytes: Option<u64>,
+}
+
+impl Active {
+    pub(super) fn ahead<'a>(&'a mut self, options: &'a LogOptions) -> Ahead<'a> {
+        let current = self.writer.file.shape().size();
+        let (prepared, preparing) = (&mut self.prepared, &mut self.preparing);
+        Ahead { sequence: &self.sequence, options, prepared, preparing, current, planned: 0 }
+    }
+
+    /// Cuts the commit into batches, and makes the files that it takes.
+    pub(super) fn plan<'a>(&mut self, batches: &[Pending<'a>], options: &LogOptions) -> Result<Vec<Step<'a>>> {
+        let room = roll::room(self.writer.layout, self.writer.at, options.aligned);
+        let mut ahead = self.ahead(options);
+        plan::steps(batches, room, |need| ahead.next(need))
+    }
+
+    pub(super) fn write(
+        &mut self,
+        io: &Arc<dyn Io>,
+        steps: &[Step<'_>],
+        level: Level,
+        options: &LogOptions,
+    ) -> Result<()> {
+        self.writer.tick(&**io);
+        let mut runs = steps.split(|step| matches!(step, Step::NextFile)).peekable();
+        let mut first = true;
+        while let Some(run) = runs.next() {
+            if !std::mem::take(&mut first) {
+                self.roll(io, options)?;
+            }
+            let at = roll::room(self.writer.layout, self.writer.at, options.aligned).at;
+            let mut frame = self.writer.frame(at);
+            for step in run {
+                if let Step::Write(part) = step {
+                    self.writer.push(&mut frame, part)?;
+                }
+            }
+            if run.is_empty() {
+                continue;
+            }
+            // What another file follows is synced before that enters use.
+            let level = if runs.peek().is_some() { Level::Written } else { level };
+            self.writer.write(&frame, level)?;
+        }
+        Ok(())
+    }
+
+    fn roll(&mut self, io: &Arc<dyn Io>, options: &LogOptions) -> Result<()> {
+        let Some(next) = self.prepared.pop_front() else {
+            return Err(Error::new(ErrorKind::Io, "internal error: no file was planned for"));
+        };
+        let slot = recover::slot(io, options, (next.index(), next.path(), next.shape().block_shift()));
+        let size = next.shape().size();
+        slot.know(self.writer.roll(next)?);
+        self.bytes = self.bytes.map(|bytes| bytes.saturating_add(size));
+        self.files = self.files.iter().cloned().chain([slot]).collect();
+        Ok(())
+    }
+
+    pub(super) fn footprint(&mut self, io: &dyn Io) -> Result<Footprint> {
+        let len = |file: &Slot| {
+            let metadata = io.metadata(file.path()).map_err(|error| Error::io("stat", file.path(), error))?;
+            Ok(metadata.len)
+        };
+        let look = || self.files.iter().try_fold(0_u64, |sum, file| len(file).map(|len| sum.saturating_add(len)));
+        let bytes = self.bytes.map_or_else(look, Ok)?;
+        self.bytes = Some(bytes);
+        let prepared = self.prepared.iter().map(|file| file.shape().size()).fold(0, u64::saturating_add);
+        let (size, layout) = (self.writer.file.shape().size(), self.writer.layout);
+        let rest = size.saturating_sub(layout.file_range(&(0..self.writer.at)).end);
+        Ok(Footprint {
+            files: super::long(self.files.len()),
+            on_disk: bytes.saturating_add(prepared),
+            used: bytes.saturating_sub(rest),
+        })
+    }
+
+    pub(super) fn release_first(&mut self) -> Result<()> {
+        let Some(first) = self.sequence.retrieve()?.next() else { return Ok(()) };
+        let first = first?;
+        self.sequence.release(&first)?;
+        self.bytes = self.bytes.map(|bytes| bytes.saturating_sub(first.shape().size()));
+        let (gone, left): (Vec<_>, Vec<_>) = self.files.iter().cloned().partition(|slot| slot.index() == first.index());
+        for slot in gone {
+            slot.release();
+        }
+        self.files = left.into();
+        Ok(())
+    }
+}

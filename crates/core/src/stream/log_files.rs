@@ -1,0 +1,105 @@
+//! The files of a log: making the next one, releasing the first one, and what they take on disk.
+
+use super::active::Active;
+use super::log::{Log, State};
+use super::next_file::{NextFile, Preparing};
+use super::roll;
+use super::stats::Footprint;
+use crate::error::Result;
+
+impl Log {
+    /// The making of the next file, to be run by another thread, so that no commit waits for it; `None` if the file is
+    /// there, or being made already. A commit that needs it meanwhile waits for it, or makes it itself if nobody has
+    /// begun; what is made is taken by [`Log::take_next`].
+    ///
+    /// # Errors
+    ///
+    /// Those of a log that is not ready for a commit.
+    pub fn next_file(&mut self) -> Result<Option<NextFile>> {
+        self.make_ready()?;
+        let closed = self.closed();
+        let Some(active) = self.active.as_mut() else { return Err(closed) };
+        if !active.prepared.is_empty() || active.preparing.is_some() {
+            return Ok(None);
+        }
+        active.ahead(&self.options).ask().map(Some)
+    }
+
+    /// Takes the file of [`Log::next_file`] if it has been made; does not wait. Says whether there was one to take.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be made, if that is not for want of space or of an index, which the commit that needs the file
+    /// will meet: see [`Log::needs_recovery`].
+    pub fn take_next(&mut self) -> Result<bool> {
+        let Some(active) = self.active.as_mut() else { return Ok(false) };
+        if !active.preparing.as_ref().is_some_and(Preparing::is_done) {
+            return Ok(false);
+        }
+        let before = active.prepared.len();
+        let taken = active.ahead(&self.options).collect();
+        let is_more = active.prepared.len() > before;
+        self.settle_making(taken).map(|()| is_more)
+    }
+
+    /// Makes the next file, if it is not there, on this thread. Says whether it did.
+    ///
+    /// # Errors
+    ///
+    /// `PSTREAM_NO_SPACE`, `PSTREAM_SEQUENCE_TOO_LONG`: nothing is lost. Others: see [`Log::needs_recovery`].
+    pub fn prepare_next(&mut self) -> Result<bool> {
+        self.make_ready()?;
+        let closed = self.closed();
+        let Some(active) = self.active.as_mut() else { return Err(closed) };
+        if !active.prepared.is_empty() {
+            return Ok(false);
+        }
+        let made = active.ahead(&self.options).next(0).map(|_| true);
+        self.settle_making(made)
+    }
+
+    /// Whether it is time to make the next file: the last one is half full, and none is there or being made.
+    #[must_use]
+    pub fn wants_next(&self) -> bool {
+        let half = |active: &Active| active.writer.at >= active.writer.layout.capacity() / 2;
+        let none = |active: &Active| active.prepared.is_empty() && active.preparing.is_none();
+        self.state == State::Ready && self.active.as_ref().is_some_and(|active| none(active) && half(active))
+    }
+
+    /// Releases the first file, durably; says whether there was one that is not the last. Each release is durable before
+    /// the next begins (rule 12), and its file is never used again (rule 14).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`FileSequence::release`]. `PSTREAM_SYNC_FAILED`: see [`Log::needs_recovery`].
+    pub fn release_first(&mut self) -> Result<bool> {
+        self.make_ready()?;
+        let closed = self.closed();
+        let Some(active) = self.active.as_mut() else { return Err(closed) };
+        if active.sequence.start() == active.writer.file.index() {
+            return Ok(false);
+        }
+        let released = active.release_first();
+        self.settle_making(released).map(|()| true)
+    }
+
+    /// What the stream takes on disk. The first call asks the file system for the lengths of all files.
+    ///
+    /// # Errors
+    ///
+    /// `PSTREAM_IO`; `PSTREAM_CLOSED` as for [`Log::snapshot`].
+    pub fn footprint(&mut self) -> Result<Footprint> {
+        let closed = self.closed();
+        let Some(active) = self.active.as_mut() else { return Err(closed) };
+        active.footprint(&*self.io)
+    }
+
+    pub(super) fn settle_making<T>(&mut self, made: Result<T>) -> Result<T> {
+        if let Err(error) = &made
+            && !roll::is_harmless(error)
+        {
+            self.state = State::Uncertain;
+        }
+        made
+    }
+}

@@ -73,8 +73,15 @@ function select(globs, growth) {
     : fail(`no case matches ${globs.join(', ')}. Cases: ${all.map(({ name }) => name).join(', ')}`)
 }
 
+/** A case that takes longer hangs. */
+const MOST_SECONDS = 300
+
 async function measure(message) {
-  const child = fork(here('./lib/child.mjs'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const child = fork(here('./lib/child.mjs'), {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    timeout: MOST_SECONDS * 1000,
+    killSignal: 'SIGKILL',
+  })
   let answer
   child.once('message', (received) => {
     answer = received

@@ -77,6 +77,9 @@ fn a_thousand_appends_take_one_sync() {
     let synced = disk.trace().iter().filter(|call| is_sync(call.kind)).count();
     assert_eq!(synced, 1, "{}", disk.trace_text());
     assert_eq!(group.durable().seq, 1000);
+    let snapshot = group.snapshot(Level::Durable).unwrap();
+    assert_eq!((snapshot.next_seq(), snapshot.bytes().unwrap()), (1000, group.durable().position));
+    assert_eq!(snapshot.get(999).unwrap().unwrap().data, 999_u32.to_le_bytes());
     assert_eq!(group.pending_bytes(), 0);
     drop(group);
     assert_eq!(reopened(&disk), 1000);
@@ -139,6 +142,8 @@ fn a_close_commits_what_waits() {
         matches!(group.append(append(b"", Level::Durable)).unwrap_err(), Refused::Never(error) if *error.kind() == ErrorKind::Closed)
     );
     assert_eq!(*group.flush().unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(*group.snapshot(Level::Durable).unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!((group.file_count(), group.durable().seq), (1, 0), "as of the last commit");
     assert_eq!(reopened(&disk), 50);
 }
 

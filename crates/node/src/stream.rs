@@ -273,14 +273,14 @@ impl NativeStream {
     /// The first record, as far as it is known without looking.
     #[napi]
     pub fn oldest_seq(&self) -> Option<i64> {
-        let files = self.engine.group().ok()?.files();
-        files.first()?.start().map(|start| number(start.seq))
+        self.engine.group().ok()?.known_oldest_seq().map(number)
     }
 
     /// Number of files in use.
     #[napi(ts_return_type = "number | Failure")]
     pub fn files(&self) -> Outcome<u32> {
-        guarded(|| Ok(u32::try_from(self.engine.group()?.files().len()).unwrap_or(u32::MAX)))
+        let files = || Ok(self.engine.group()?.file_count());
+        guarded(|| files().map(|files| u32::try_from(files).unwrap_or(u32::MAX)))
     }
 
     /// Commits what waits, and closes the stream. Everything has settled when it resolves.

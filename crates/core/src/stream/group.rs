@@ -13,7 +13,7 @@ use super::group_thread;
 use super::log::Log;
 use super::options::Level;
 use super::plan::{Limits, PendingKind};
-use super::read::{Slot, Snapshot, View};
+use super::read::{Snapshot, View};
 use super::stats::{Footprint, Stats};
 use super::writer::Mark;
 use crate::error::{Error, ErrorKind, Result};
@@ -281,13 +281,21 @@ impl Group {
         Ok(self.shared.shown().view.at(level))
     }
 
-    /// The files in use, as of the last commit; of a stream that is closed, as they were then.
+    /// The first seq that can be read, as far as it is known without looking, as of the last commit; also when it is
+    /// closed. Where it is not: [`Snapshot::oldest_seq`].
     #[must_use]
-    pub fn files(&self) -> Arc<[Arc<Slot>]> {
-        Arc::clone(&self.shared.shown().view.files)
+    pub fn known_oldest_seq(&self) -> Option<u64> {
+        let files = Arc::clone(&self.shared.shown().view.files);
+        files.first()?.start().map(|start| start.seq)
     }
 
-    /// Everything in front of it is durable, as of the last commit.
+    /// Number of files in use, as of the last commit; also when it is closed.
+    #[must_use]
+    pub fn file_count(&self) -> usize {
+        self.shared.shown().view.files.len()
+    }
+
+    /// Everything in front of it is durable, as of the last commit; also when it is closed.
     #[must_use]
     pub fn durable(&self) -> Mark {
         self.shared.shown().view.durable

@@ -1,10 +1,10 @@
 // However much is written and read, little of it stays in the page cache.
 
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { BlockFile } from 'pstream'
+import { BlockFile, PersistentStream } from 'pstream'
 import { expect, onTestFinished, test } from 'vitest'
 
 const SIZE = 256 << 20
@@ -46,4 +46,35 @@ test.runIf(possible)('256 MiB written and read, 1 MiB at a time, forwards', { ti
   await keeping.loadBytes(0, SIZE)
   expect(resident(file.path)).toBeGreaterThan(SIZE / 2)
   await keeping.close()
+})
+
+/** Bytes of all files of the stream. */
+function residentOf(root: string): number {
+  const files = readdirSync(root).filter((name) => /^stream\.\d/.test(name))
+  return files.reduce((sum, name) => sum + resident(join(root, name)), 0)
+}
+
+test.runIf(possible)('128 MiB appended to a stream and read', { timeout: 120_000 }, async () => {
+  const root = mkdtempSync(join(place ?? '', 'pstream-test-'))
+  onTestFinished(() => rmSync(root, { recursive: true }))
+  const stream = await PersistentStream.open(root)
+  onTestFinished(() => stream.close())
+  const records = Array.from({ length: 1000 }, () => new Uint8Array(1048).fill(9))
+  for (let round = 0; round < 128; round += 1) await stream.appendMany(records)
+  const scan = async (cache: 'drop' | 'keep') => {
+    let count = 0
+    for await (const batch of stream.readBatches({ cache })) count += batch.length
+    expect(count).toBe(128_000)
+  }
+  await scan('drop')
+  expect(residentOf(root)).toBeLessThan(2 * MOST_BYTES)
+  expect((await stream.verify()).ok).toBe(true)
+  expect(residentOf(root)).toBeLessThan(2 * MOST_BYTES)
+  for (let seq = 0; seq < 128_000; seq += 1000) await stream.get(seq)
+  await stream.search(({ seq }) => seq - 100_000)
+  expect(residentOf(root)).toBeLessThan(2 * MOST_BYTES)
+
+  // The measure works: kept is kept.
+  await scan('keep')
+  expect(residentOf(root)).toBeGreaterThan(64 << 20)
 })

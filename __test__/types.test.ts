@@ -9,7 +9,12 @@ import {
   PersistentStream,
   type PstreamError,
   type PstreamErrorCode,
+  type ReadOptions,
+  type RecordIterator,
   type SequenceFile,
+  type StreamReader,
+  type StreamRecord,
+  type WriterReadOptions,
 } from 'pstream'
 import { expectTypeOf, test } from 'vitest'
 
@@ -68,4 +73,36 @@ test('a stream takes what its encoding says', () => {
   const unit = () => PersistentStream.open('x', { fileSize: '8MB' })
   expectTypeOf(unit).toBeFunction()
   expectTypeOf<PersistentStream>().toExtend<AsyncDisposable>()
+})
+
+test('a stream gives what its encoding says', () => {
+  type Bytes = StreamRecord<Uint8Array<ArrayBuffer>>
+  expectTypeOf<StreamRecord>().toEqualTypeOf<Bytes>()
+  expectTypeOf<PersistentStream['read']>().returns.toEqualTypeOf<RecordIterator<Bytes>>()
+  expectTypeOf<PersistentStream['readBatches']>().returns.toEqualTypeOf<RecordIterator<Bytes[]>>()
+  expectTypeOf<PersistentStream<string>['get']>().returns.resolves.toEqualTypeOf<StreamRecord<string> | undefined>()
+  expectTypeOf<PersistentStream<number>['search']>()
+    .parameter(0)
+    .toEqualTypeOf<(record: StreamRecord<number>) => number>()
+  expectTypeOf<RecordIterator<Bytes>>().toExtend<AsyncIterableIterator<Bytes> & AsyncDisposable>()
+  expectTypeOf<PersistentStream>().toExtend<StreamReader>()
+  const bodies = async (stream: PersistentStream) => {
+    for await (const { data } of stream.read()) return [new Blob([data]), new Response(data)]
+    return []
+  }
+  expectTypeOf(bodies).toBeFunction()
+})
+
+test('only the writer sees what is not durable', () => {
+  expectTypeOf<PersistentStream['read']>().parameter(0).toEqualTypeOf<WriterReadOptions | undefined>()
+  expectTypeOf<StreamReader['read']>().parameter(0).toEqualTypeOf<ReadOptions | undefined>()
+  // @ts-expect-error It is not among the options of every reader.
+  const visible = (reader: StreamReader) => reader.read({ visibility: 'written' })
+  // @ts-expect-error There is no such place.
+  const nowhere = (stream: PersistentStream) => stream.read({ from: 'newest' })
+  // @ts-expect-error Nobody assigns to a record.
+  const assign = (record: StreamRecord) => (record.seq = 1)
+  // @ts-expect-error Its constructor is protected, and it is abstract.
+  const construct = (type: typeof StreamReader) => new type()
+  for (const never of [visible, nowhere, assign, construct]) expectTypeOf(never).toBeFunction()
 })

@@ -8,7 +8,7 @@ import { InvalidInputError } from './errors.js'
 export interface Encoding<T> {
   /** The bytes of a value. They are copied at once. */
   encode(value: T): Bytes
-  /** The value of the bytes. */
+  /** The value of the bytes, which are the caller's to keep; see {@link ReadOptions.copy}. */
   decode(data: OwnBytes): T
 }
 
@@ -26,6 +26,48 @@ function json(name: string, value: unknown): string {
   }
   if (encoded === undefined) throw refuse(name, 'a value that JSON has', value)
   return encoded
+}
+
+/** The value of a record that lies in a run of bytes, from `begin` to `end`. What it throws goes to the reader. @internal */
+export type Decode = (run: Buffer<ArrayBuffer>, begin: number, end: number, seq: number) => unknown
+
+/** A view that shares the memory of the run. */
+function view({ buffer, byteOffset }: Buffer<ArrayBuffer>, begin: number, end: number): OwnBytes {
+  return new Uint8Array(buffer, byteOffset + begin, end - begin)
+}
+
+/** Memory of its own. */
+function copied({ buffer, byteOffset }: Buffer<ArrayBuffer>, begin: number, end: number): OwnBytes {
+  return new Uint8Array(buffer.slice(byteOffset + begin, byteOffset + end))
+}
+
+function utf8(run: Buffer<ArrayBuffer>, begin: number, end: number): string {
+  return run.toString('utf8', begin, end)
+}
+
+function parse(run: Buffer<ArrayBuffer>, begin: number, end: number, seq: number): unknown {
+  const encoded = run.toString('utf8', begin, end)
+  try {
+    return JSON.parse(encoded)
+  } catch (cause) {
+    throw new InvalidInputError(`record ${seq} is not JSON`, { cause, seq })
+  }
+}
+
+/** Of an encoding that {@link encoder} has checked. `copy`: what it gives has memory of its own. @internal */
+export function decoder(encoding: unknown, copy: boolean): Decode {
+  const bytes = copy ? copied : view
+  switch (encoding) {
+    case undefined:
+    case 'buffer':
+      return bytes
+    case 'utf8':
+      return utf8
+    case 'json':
+      return parse
+  }
+  const own = encoding as Encoding<unknown>
+  return (run, begin, end) => own.decode(bytes(run, begin, end))
 }
 
 /** @internal */

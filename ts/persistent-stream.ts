@@ -16,8 +16,12 @@ import { InvalidInputError } from './errors.js'
 import { isFailure, unwrap } from './failure.js'
 import { lockTimeout, whenUnlocked } from './lock-wait.js'
 import { type NativeStream, native, type StreamInfo } from './native.js'
+import type { StreamRecord, WriterReadOptions } from './read-options.js'
+import type { RecordIterator } from './record-iterator.js'
 import type { Outcome } from './run.js'
+import { ReadSide } from './run-source.js'
 import { type Durability, durability, maxPending, rawOptions, type StreamOptions } from './stream-options.js'
+import { StreamReader } from './stream-reader.js'
 import { type RecoveryReport, recoveryReport } from './stream-report.js'
 import type { StreamStats } from './stream-stats.js'
 
@@ -34,6 +38,7 @@ interface Opened {
   readonly appender: Appender
   readonly info: StreamInfo
   readonly name: string
+  readonly side: ReadSide
   readonly encode: Encode
   readonly durability: Durability
 }
@@ -55,22 +60,19 @@ interface Opened {
  * const stream = await PersistentStream.open('./data')
  * const seq = await stream.append('durable once this line is passed')
  * await stream.appendMany(['both', 'or none'])
+ * for await (const { seq, data } of stream.read()) console.log(seq, Buffer.from(data).toString())
  * await stream.close()
  * ```
  */
-export class PersistentStream<Out = OwnBytes, In = Out extends Uint8Array ? Bytes | string : Out>
-  implements AsyncDisposable
-{
-  /** Absolute, with its links resolved. */
-  readonly directory: string
-  /** The name of the stream in its folder. */
-  readonly name: string
-  /** The largest record that a file of full size can hold, in bytes. */
-  readonly maxRecordBytes: number
+export class PersistentStream<
+  Out = OwnBytes,
+  In = Out extends Uint8Array ? Bytes | string : Out,
+> extends StreamReader<Out> {
   /** What opening found and did. */
   readonly recovery: RecoveryReport
   readonly #native: NativeStream
   readonly #appender: Appender
+  readonly #side: ReadSide
   readonly #encode: Encode
   readonly #durability: Durability
   #closing: Promise<void> | undefined
@@ -78,12 +80,11 @@ export class PersistentStream<Out = OwnBytes, In = Out extends Uint8Array ? Byte
 
   private constructor(key: symbol, opened: Opened) {
     if (key !== KEY) throw new InvalidInputError('a PersistentStream comes from PersistentStream.open')
-    this.directory = opened.info.directory
-    this.name = opened.name
-    this.maxRecordBytes = opened.info.maxRecordBytes
+    super(opened.side, opened.name, opened.info.maxRecordBytes)
     this.recovery = recoveryReport(opened.info)
     this.#native = opened.native
     this.#appender = opened.appender
+    this.#side = opened.side
     this.#encode = opened.encode
     this.#durability = opened.durability
   }
@@ -129,7 +130,15 @@ export class PersistentStream<Out = OwnBytes, In = Out extends Uint8Array ? Byte
     const { flushOnExit } = raw
     const appender = new Appender(stream, { maxPending: pending, maxRecord, seq, at, flushOnExit })
     own(appender)
-    const opened = new PersistentStream<unknown, unknown>(KEY, { native: stream, appender, info, name, ...common })
+    const side = new ReadSide(stream, { directory: at, encoding: given.encoding, keepCache: raw.file.keepCache })
+    const opened = new PersistentStream<unknown, unknown>(KEY, {
+      native: stream,
+      appender,
+      info,
+      name,
+      side,
+      ...common,
+    })
     if (signal?.aborted) {
       await opened.close()
       throw signal.reason
@@ -159,18 +168,28 @@ export class PersistentStream<Out = OwnBytes, In = Out extends Uint8Array ? Byte
   }
 
   /** The first seq that can be read. */
-  get oldestSeq(): number {
-    return this.recovery.records.oldestSeq
+  override get oldestSeq(): number {
+    return this.#native.oldestSeq() ?? this.recovery.records.oldestSeq
   }
 
   /** The seq that the next append gets. Counts what is pending, and falls back if that fails. */
-  get nextSeq(): number {
+  override get nextSeq(): number {
     return this.#appender.nextSeq
   }
 
   /** Everything below this seq is durable. */
-  get durableSeq(): number {
+  override get durableSeq(): number {
     return this.#closedProperly ? this.#appender.nextSeq : unwrap(this.#native.durableSeq())
+  }
+
+  /** Also gives records that are written and not durable yet, with `visibility: 'written'`. */
+  override read(options: WriterReadOptions = {}): RecordIterator<StreamRecord<Out>> {
+    return super.read(options)
+  }
+
+  /** Also gives records that are written and not durable yet, with `visibility: 'written'`. */
+  override readBatches(options: WriterReadOptions = {}): RecordIterator<StreamRecord<Out>[]> {
+    return super.readBatches(options)
   }
 
   /**
@@ -297,23 +316,20 @@ export class PersistentStream<Out = OwnBytes, In = Out extends Uint8Array ? Byte
 
   /**
    * Commits what waits, notes that the stream was closed, and gives up its lock. Every call made before has settled when
-   * it resolves. May be called again.
+   * it resolves: reads that have not reached their end with `PSTREAM_CLOSED`. May be called again.
    *
    * Rejects with `PSTREAM_SYNC_FAILED`, `PSTREAM_NO_SPACE` or `PSTREAM_IO`, or with the error of a
    * {@link PersistentStream.write} that nobody has been told of; closed it is all the same.
    */
-  close(): Promise<void> {
+  override close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
   }
 
-  /** The same as {@link PersistentStream.close}, for `await using`. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
-  }
-
   async #close(): Promise<void> {
+    this.#side.closed = true
     const failure = await this.#appender.close()
+    await this.#side.settled()
     const lost = this.#appender.takeLost()
     this.#closedProperly = failure === undefined
     if (lost !== undefined) raise(lost)

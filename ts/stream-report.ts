@@ -2,14 +2,14 @@
 
 import { basename } from 'node:path'
 import { CorruptionError } from './errors.js'
-import { present } from './failure.js'
-import type { StreamInfo } from './native.js'
+import { errorOf, present } from './failure.js'
+import type { RawReadGap, RawVerified, StreamInfo } from './native.js'
 
 /** Damage that was gone past: records that are not there any more. */
 export interface Gap {
   /** The first record that may be gone; 0 if nothing in front of the gap is readable either. */
   readonly fromSeq: number
-  /** The first record behind the gap. */
+  /** The first record behind the gap; equal to `fromSeq` if the damage hurts no record. */
   readonly toSeq: number
   /** Where the damage is. */
   readonly cause: CorruptionError
@@ -66,4 +66,28 @@ export function recoveryReport(info: StreamInfo): RecoveryReport {
     leftovers: info.leftovers,
     elapsedMs: info.elapsedMs,
   }
+}
+
+/** What a verification has found. */
+export interface VerifyReport {
+  /** Records that can be read. */
+  readonly records: number
+  /** The batches that they were stored in. */
+  readonly batches: number
+  /** Bytes of these records. */
+  readonly bytes: number
+  /** All damage, also such that hurts no record; the first 10,000 of it. */
+  readonly gaps: readonly Gap[]
+  /** Whether there is none. */
+  readonly ok: boolean
+}
+
+/** Damage that a reader has met, with an error on the stack of the caller. @internal */
+export function gapOf({ fromSeq, toSeq, cause }: RawReadGap): Gap {
+  return { fromSeq, toSeq, cause: errorOf(cause, gapOf) as CorruptionError }
+}
+
+/** @internal */
+export function verifyReport({ records, batches, bytes, gaps }: RawVerified): VerifyReport {
+  return { records, batches, bytes, gaps: gaps.map(gapOf), ok: gaps.length === 0 }
 }

@@ -24,6 +24,10 @@ pub mod file;
 pub mod sequence;
 pub mod stream;
 pub mod stream_data;
+mod stream_held;
+pub mod stream_read;
+pub mod stream_read_data;
+mod stream_runs;
 pub mod task;
 
 /// The version of the package that this binary belongs to.

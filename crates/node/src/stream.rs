@@ -17,6 +17,7 @@ use napi::bindgen_prelude::{AsyncTask, Env};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 use pstream_core::io::Io;
+use pstream_core::stream::read::Snapshot;
 use pstream_core::stream::{
     Append, Group, Level, Listener, Log, LogOptions, PendingKind, Refused, Settled, destroy, make_folder,
 };
@@ -25,6 +26,7 @@ use pstream_core::{Error, ErrorKind, OsIo, Result, sequence};
 use crate::arena::{Arena, Lease};
 use crate::error::{Failure, count, internal, number};
 use crate::stream_data::{RawStats, RawStreamOptions, StreamInfo};
+use crate::stream_held::{Held, Holders};
 use crate::task::{Job, Outcome, guarded, job};
 
 /// What became of hand-overs.
@@ -49,6 +51,8 @@ struct Engine {
     /// So that whoever closes second waits for the first.
     closing: Mutex<()>,
     inbox: Arc<Inbox>,
+    /// What reads it.
+    holders: Holders,
 }
 
 /// What has settled and was not fetched yet.
@@ -141,7 +145,9 @@ impl Engine {
 
     fn close(&self) -> Result<()> {
         let _turn = self.closing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.group.get().map_or(Ok(()), Group::close)
+        let closed = self.group.get().map_or(Ok(()), Group::close);
+        self.holders.close();
+        closed
     }
 }
 
@@ -207,6 +213,18 @@ impl Drop for NativeStream {
     }
 }
 
+impl NativeStream {
+    /// What can be read now.
+    pub(crate) fn snapshot(&self, level: Level) -> Result<Snapshot> {
+        self.engine.group()?.snapshot(level)
+    }
+
+    /// Keeps account of what reads it.
+    pub(crate) fn hold<T: Send + 'static>(&self, what: T) -> Result<Arc<Held<T>>> {
+        self.engine.holders.hold(what)
+    }
+}
+
 #[napi]
 impl NativeStream {
     /// Not open yet. `wake` is called when there is something to fetch.
@@ -214,7 +232,7 @@ impl NativeStream {
     pub fn new(env: Env, wake: Wake) -> napi::Result<Self> {
         let inbox = Arc::new(Inbox { settled: Mutex::default(), wake });
         let (group, flush_on_exit, closing) = (OnceLock::new(), AtomicBool::new(false), Mutex::default());
-        let engine = Arc::new(Engine { group, flush_on_exit, closing, inbox });
+        let engine = Arc::new(Engine { group, flush_on_exit, closing, inbox, holders: Holders::default() });
         let arenas = Arc::new(Arenas::default());
         // Hooks run in reverse order: this one before that of the threadsafe function, which was made earlier.
         let address = env.raw().addr();
@@ -322,6 +340,12 @@ impl NativeStream {
     #[napi(ts_return_type = "number | Failure")]
     pub fn durable_seq(&self) -> Outcome<i64> {
         guarded(|| Ok(number(self.engine.group()?.durable().seq)))
+    }
+
+    /// The first record, as far as it is known without looking.
+    #[napi]
+    pub fn oldest_seq(&self) -> Option<i64> {
+        self.engine.group().ok()?.known_oldest_seq().map(number)
     }
 
     /// What it has done and what it takes; also when it is closed.

@@ -196,6 +196,14 @@ impl Group {
         Ok(self.shared.shown().view.at(level))
     }
 
+    /// The first seq that can be read, as far as it is known without looking, as of the last commit; also when it is
+    /// closed. Where it is not: [`Snapshot::oldest_seq`].
+    #[must_use]
+    pub fn known_oldest_seq(&self) -> Option<u64> {
+        let files = Arc::clone(&self.shared.shown().view.files);
+        files.first()?.start().map(|start| start.seq)
+    }
+
     /// Everything in front of it is durable, as of the last commit; also when it is closed.
     #[must_use]
     pub fn durable(&self) -> Mark {

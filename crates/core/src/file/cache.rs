@@ -59,6 +59,13 @@ impl CacheKeeper {
         drop(file.evict(0..end));
     }
 
+    /// To be called when nothing in front of `end` is needed any more.
+    pub(super) fn done_with(&self, file: &dyn IoFile, end: u64) {
+        if self.policy == CachePolicy::Drop {
+            drop(file.evict(0..end));
+        }
+    }
+
     /// To be called when `file` of `size` bytes is closed: what has not been enough for a drop so far would stay, and
     /// many small files make much of it.
     pub(super) fn finished(&self, file: &dyn IoFile, size: u64) {

@@ -104,6 +104,14 @@ impl BlockFile {
         evict_fully(&*self.file()?, range).map_err(|error| Error::io("fadvise", &self.path, error))
     }
 
+    /// Says that nobody needs what lies in front of `upto` in the page cache any more. A hint, for what is durable: does
+    /// nothing with [`crate::CachePolicy::Keep`], and leaves what is not written yet.
+    pub fn drop_in_front_of(&self, upto: u64) {
+        if let Ok(file) = self.file() {
+            self.cache.done_with(&*file, upto);
+        }
+    }
+
     /// How much of the range is in the page cache.
     ///
     /// # Errors

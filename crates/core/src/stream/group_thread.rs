@@ -206,6 +206,7 @@ impl<'a> Thread<'a> {
             Err(error) => Settled::Failed { tickets, error },
         });
         self.shared.told(end);
+        self.log.tidy();
     }
 
     fn try_commit(&mut self, appends: &[&Append], level: Level, flushes: bool) -> std::result::Result<u64, Arc<Error>> {

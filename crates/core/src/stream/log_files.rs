@@ -94,6 +94,14 @@ impl Log {
         active.footprint(&*self.io)
     }
 
+    /// Keeps the page cache flat: to be called between commits, when nobody waits. A few MiB behind the end of the stream
+    /// stay, for those who read what was just appended.
+    pub fn tidy(&mut self) {
+        if let Some(active) = self.active.as_mut() {
+            active.writer.tidy();
+        }
+    }
+
     pub(super) fn settle_making<T>(&mut self, made: Result<T>) -> Result<T> {
         if let Err(error) = &made
             && !roll::is_harmless(error)

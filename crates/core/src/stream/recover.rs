@@ -297,6 +297,7 @@ pub(super) fn resume(
         epoch: tail.epoch.saturating_add(1),
         time_ms: tail.time_ms,
         syncs: 0,
+        dropped: 0,
         file,
     };
     let meta = sequence.meta();

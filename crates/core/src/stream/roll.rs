@@ -47,6 +47,7 @@ pub(super) fn enter(file: SequenceFile, start: FileBatch, stamp: Stamp) -> Resul
         epoch: stamp.epoch,
         time_ms: stamp.time_ms,
         syncs: 1,
+        dropped: 0,
     })
 }
 
@@ -75,7 +76,7 @@ impl Writer {
         let full = std::mem::replace(self, enter(next, start, stamp)?);
         self.syncs = self.syncs.saturating_add(full.syncs);
         // Nobody writes to it any more; who reads it reads it from the disk. A hint.
-        drop(full.file.evict(&(0..full.file.shape().size())));
+        full.file.drop_in_front_of(full.file.shape().size());
         Ok(Head::written(start, stamp))
     }
 }

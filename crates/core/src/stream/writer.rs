@@ -45,7 +45,14 @@ pub(super) struct Writer {
     pub(super) time_ms: u64,
     /// Syncs that have succeeded.
     pub(super) syncs: u64,
+    /// Offset in the file up to which the page cache was emptied.
+    pub(super) dropped: u64,
 }
+
+/// So much behind the end stays in the page cache, for whoever reads what was just appended…
+const TRAIL: u64 = 4 << 20;
+/// …and so much more before it is cut off again. In one go at the end of a file it took 20 ms.
+const DROP_EVERY: u64 = 4 << 20;
 
 /// Wall clock in ms since 1970.
 pub(super) fn now_ms(io: &dyn Io) -> u64 {
@@ -127,5 +134,15 @@ impl Writer {
         self.unsynced = false;
         self.durable = self.end();
         Ok(())
+    }
+
+    /// Keeps the page cache flat: drops what is durable and not among the last few MiB.
+    pub(super) fn tidy(&mut self) {
+        let at = self.durable.position.saturating_sub(self.start.position);
+        let upto = self.layout.file_range(&(0..at)).end.saturating_sub(TRAIL);
+        if upto >= self.dropped.saturating_add(DROP_EVERY) {
+            self.file.drop_in_front_of(upto);
+            self.dropped = upto;
+        }
     }
 }

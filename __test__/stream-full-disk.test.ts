@@ -16,7 +16,7 @@ const systems = {
   btrfs: { size: '160M', make: 'mkfs.btrfs -q' },
 }
 
-test.runIf(possible).each(Object.entries(systems))('%s', { timeout: 60_000 }, (name, { size, make }) => {
+test.runIf(possible).each(Object.entries(systems))('%s', { timeout: 60_000 }, (_, { size, make }) => {
   if (spawnSync('sh', ['-c', `command -v ${make.split(' ')[0]}`]).status !== 0) {
     console.log(`skipped: ${make} is not there`)
     return
@@ -26,11 +26,10 @@ test.runIf(possible).each(Object.entries(systems))('%s', { timeout: 60_000 }, (n
   // A store to a mapping would have been a bus error on btrfs.
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   const results = JSON.parse(stdout)
-  console.log(`${name}: opening a closed stream at zero free bytes: ${results.opened}`)
   expect(results).toMatchObject({
     full: { name: 'NoSpaceError', code: 'PSTREAM_NO_SPACE' },
     again: 'PSTREAM_NO_SPACE',
-    opened: expect.stringMatching(/^(?:done|PSTREAM_NO_SPACE)$/),
+    opened: 'done',
     ...{ goesOn: true, close: 'done', lost: 0, extra: true, previous: 'closed' },
   })
 })

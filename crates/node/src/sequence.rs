@@ -151,6 +151,7 @@ pub fn open_sequence(root: String, name: String, options: RawSequenceOptions) ->
             create: options.file.create(),
             lock: if options.best_effort_lock { LockMode::BestEffort } else { LockMode::Required },
             lock_timeout: Duration::ZERO,
+            ..SequenceOptions::default()
         };
         let sequence = FileSequence::open(Arc::new(OsIo), Path::new(&root), &name, shape, options)?;
         Ok(NativeSequence(Arc::new(sequence)))

@@ -46,6 +46,7 @@ impl RawStreamOptions {
                 lock: LockMode::Required,
                 // The waiting is done in TypeScript, where it occupies no thread.
                 lock_timeout: Duration::ZERO,
+                ..SequenceOptions::default()
             },
             ..LogOptions::new(name)
         }

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use super::SequenceOptions;
 use super::name::Place;
 use crate::error::{Error, ErrorKind, Holder, Result, sequence as errors};
 use crate::io::{FileKind, Io, IoLock};
@@ -33,6 +34,8 @@ struct HeldLock {
     place: Place,
     /// `None` when it has been released.
     lock: Option<Lock>,
+    /// Its file stays.
+    keep: bool,
 }
 
 /// An open lock file, locked or, where the file system has no locks, merely open.
@@ -50,18 +53,19 @@ enum Attempt {
 const MODE: u32 = 0o600;
 const MAX_NOTE: usize = 4096;
 
-/// Takes the lock, trying for `timeout` while somebody holds it: which also rides out one who only looks.
-pub(super) fn acquire(io: &Arc<dyn Io>, place: &Place, mode: LockMode, timeout: Duration) -> Result<LockShare> {
+/// Takes the lock, trying for `options.lock_timeout` while somebody holds it: which also rides out one who only looks.
+pub(super) fn acquire(io: &Arc<dyn Io>, place: &Place, options: SequenceOptions) -> Result<LockShare> {
     const FIRST_PAUSE: Duration = Duration::from_millis(1);
     const LONGEST_PAUSE: Duration = Duration::from_millis(20);
     // A file that is removed under us each time we have opened it means somebody who opens and closes in a loop.
     const MAX_OUTDATED: u32 = 1000;
+    let (mode, timeout, keep) = (options.lock, options.lock_timeout, options.keep_lock_file);
     let (mut waited, mut pause, mut outdated) = (Duration::ZERO, FIRST_PAUSE, 0_u32);
     loop {
         match attempt(&**io, place, mode)? {
             Attempt::Held(lock) => {
                 write_holder(&**io, place);
-                let held = HeldLock { io: Arc::clone(io), place: place.clone(), lock: Some(lock) };
+                let held = HeldLock { io: Arc::clone(io), place: place.clone(), lock: Some(lock), keep };
                 return Ok(LockShare(Arc::new(held)));
             }
             Attempt::Outdated if outdated < MAX_OUTDATED => outdated = outdated.saturating_add(1),
@@ -136,12 +140,15 @@ impl LockShare {
 }
 
 impl HeldLock {
-    /// Removes the lock file, then gives the lock up: in this order, so that nobody can lock the file in between and
+    /// Removes the lock file, unless it is to stay, then gives the lock up: in this order, so that nobody can lock the file in between and
     /// have it removed under them.
     fn release(&mut self) -> Result<()> {
         let Some(lock) = self.lock.take() else { return Ok(()) };
         let path = self.place.lock();
         drop(self.io.remove_file(&self.place.holder()));
+        if self.keep {
+            return Ok(());
+        }
         // Only if nothing else is in the folder.
         drop(self.io.remove_dir(&self.place.meta()));
         // Not ours any more if somebody has replaced it by hand.

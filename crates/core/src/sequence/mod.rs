@@ -52,12 +52,16 @@ pub struct SequenceOptions {
     pub lock: LockMode,
     /// How long to wait for a lock that is held. Default: 50 ms.
     pub lock_timeout: Duration,
+    /// Leave the lock's file, and the folder of who holds it, when the lock is given up: so that the next open needs no
+    /// space for them. The Rust crate takes such a file for a lock that is held. Default: false.
+    pub keep_lock_file: bool,
 }
 
 impl Default for SequenceOptions {
     fn default() -> Self {
         let lock_timeout = Duration::from_millis(50);
-        Self { create: CreateOptions::default(), lock: LockMode::default(), lock_timeout }
+        let (create, lock) = (CreateOptions::default(), LockMode::default());
+        Self { create, lock, lock_timeout, keep_lock_file: false }
     }
 }
 
@@ -167,7 +171,7 @@ impl FileSequence {
         let place = resolve(&*io, root, name)?;
         let lock = match lock {
             Some(lock) => lock,
-            None => lock::acquire(&io, &place, options.lock, options.lock_timeout)?,
+            None => lock::acquire(&io, &place, options)?,
         };
         rename::settle(&io, &place, options)?;
         // What the scan sees may be a name that is not durable yet: one that its maker had no time to sync, or an
@@ -236,11 +240,6 @@ impl FileSequence {
     /// nobody in between. `None` if it is closed.
     pub(crate) fn share_lock(&self) -> Option<LockShare> {
         self.state().lock.clone()
-    }
-
-    /// Whether a sync of the folder has failed, so that nobody knows which names are in it.
-    pub(crate) fn is_poisoned(&self) -> bool {
-        self.state().poisoned
     }
 
     /// Gives up the lock and syncs the folder. Files stay usable; the sequence does not. May be called again.

@@ -36,9 +36,9 @@ pub fn rename(io: &Arc<dyn Io>, root: &Path, from: &str, to: &str) -> Result<()>
         return Err(Error::new(error::ErrorKind::InvalidInput, "a sequence cannot be renamed to itself"));
     }
     let options = SequenceOptions::default();
-    let from_lock = lock::acquire(io, &from, options.lock, options.lock_timeout)?;
+    let from_lock = lock::acquire(io, &from, options)?;
     settle(io, &from, options)?;
-    let to_lock = lock::acquire(io, &to, options.lock, options.lock_timeout)?;
+    let to_lock = lock::acquire(io, &to, options)?;
     settle(io, &to, options)?;
     if scan::window_on_disk(&**io, &from)?.len() == 0 && is_only_ours(&**io, &from)? {
         return Err(Error::io("rename", &from.file_with_options("*".as_ref()), ErrorKind::NotFound.into()));
@@ -88,7 +88,7 @@ fn sync_notes(io: &dyn Io, place: &Place) -> Result<()> {
 }
 
 fn lock_partner(io: &Arc<dyn Io>, other: &Place, options: SequenceOptions) -> Result<LockShare> {
-    lock::acquire(io, other, options.lock, options.lock_timeout)
+    lock::acquire(io, other, options)
 }
 
 /// The other side of a rename in progress, by the note at `note`: if the other side has the matching one.

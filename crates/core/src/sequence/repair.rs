@@ -77,7 +77,7 @@ pub fn repair(io: &Arc<dyn Io>, root: &Path, name: &str, options: RepairOptions)
         return Ok(report(false, steps));
     }
     let defaults = SequenceOptions::default();
-    let lock = lock::acquire(io, &place, defaults.lock, defaults.lock_timeout)?;
+    let lock = lock::acquire(io, &place, defaults)?;
     rename::settle(io, &place, defaults)?;
     // A repair before this one may have been killed right after it renamed a file. Where a power cut then kept a rename
     // of ours and lost that one, two files would swap their places.

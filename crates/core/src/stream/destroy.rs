@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::head::{Head, is_merely_prepared};
 use super::options::{LEAST_BLOCKS_EVER, LogOptions};
-use super::recover::open_sequence;
 use crate::error::{Error, ErrorKind, Result};
+use crate::file::Shape;
 use crate::io::{DirEntry, FileKind, Io};
 use crate::sequence::{self, FileSequence, SequenceFile};
 
@@ -32,7 +32,8 @@ pub fn destroy(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions) -> Resu
         let message = format!("there is no stream '{name}' in '{}'", directory.display());
         return Err(Error::new(ErrorKind::NotFound, message).at_path(directory));
     }
-    let sequence = open_sequence(io, directory, options, None)?;
+    let shape = Shape::new(options.blocks_of(options.file_size), options.block_shift())?;
+    let sequence = FileSequence::open(Arc::clone(io), directory, name, shape, options.sequence)?;
     let (in_use, unused) = look(&sequence)?;
     for path in unused.iter().rev().chain(&in_use) {
         io.remove_file(path).map_err(|error| Error::io("unlink", path, error))?;

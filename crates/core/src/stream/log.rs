@@ -114,10 +114,6 @@ impl Log {
         }
         self.state = State::Uncertain;
         self.published = self.last_view();
-        if self.active.as_ref().is_some_and(|active| active.sequence.is_poisoned()) {
-            // Which names the folder has is unknown, that of the lock's file among them: it is made and taken anew.
-            self.lock = None;
-        }
         // A file that is being made is waited for.
         let before = self.active.take().map(|active| (active.writer.time_ms, active.writer.syncs));
         let (time_ms, syncs) = before.unwrap_or_default();

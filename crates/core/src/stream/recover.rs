@@ -21,7 +21,7 @@ use crate::format::batch::Kind;
 use crate::format::file_batch::{FileBatch, Stamp};
 use crate::format::{Decoded, StreamId};
 use crate::io::Io;
-use crate::sequence::{FileSequence, LockShare, Retrieve, SequenceFile};
+use crate::sequence::{FileSequence, LockShare, Retrieve, SequenceFile, SequenceOptions};
 
 /// An open stream.
 #[derive(Debug)]
@@ -73,7 +73,9 @@ pub(super) fn open_sequence(
     lock: Option<&LockShare>,
 ) -> Result<FileSequence> {
     let shape = Shape::new(options.blocks_of(options.file_size), options.block_shift())?;
-    FileSequence::open_under(Arc::clone(io), directory, &options.name, shape, options.sequence, lock.cloned())
+    // A stream can be opened on a disk without a free byte.
+    let sequence = SequenceOptions { keep_lock_file: true, ..options.sequence };
+    FileSequence::open_under(Arc::clone(io), directory, &options.name, shape, sequence, lock.cloned())
 }
 
 fn open_once(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions, lock: Option<&LockShare>) -> Result<Recovered> {

@@ -3,7 +3,7 @@
 use pstream_core::ErrorKind;
 
 use crate::common::streams::{commit, read, record};
-use crate::sim::{disk, files, headers, open, options, path, refused, rest, seal, write};
+use crate::sim::{disk, files, headers, open, options, path, refused, rest, salvage, seal, write};
 
 /// One that went on in either of two files with one index would find the other one at the next open.
 #[test]
@@ -150,6 +150,16 @@ fn the_first_sector_of_another_stream() {
     for sector in [0, 4096] {
         let disk = ours.fork();
         disk.write_on_disk(path(1), sector, &other[0].1[sector as usize..][..4096]).unwrap();
-        refused(&disk, "PSTREAM_CORRUPT", &format!("sector at {sector}"));
+        let before = files(&disk);
+        let strict = disk.fork();
+        let error = open(&strict, &options()).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Corrupt(_)), "sector at {sector}: {error}");
+        strict.settle();
+        assert!(files(&strict) == before, "sector at {sector}: something was changed");
+        // What most of the file says is how a salvage goes on, in a file of its own.
+        let (_, recovery) = open(&disk, &salvage()).unwrap();
+        assert_eq!((recovery.next_seq, recovery.gaps.len()), (5, 1), "sector at {sector}");
+        disk.settle();
+        assert!(files(&disk)[0] == before[0], "sector at {sector}: a damaged file was written to");
     }
 }

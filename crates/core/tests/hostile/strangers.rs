@@ -91,8 +91,11 @@ fn in_the_way() {
             if place == "events.0001-12" {
                 fs::remove_file(root.join(place)).unwrap();
             }
-            if place.contains('/') {
-                fs::create_dir(root.join("events.meta")).unwrap();
+            // Of the lock what a close leaves.
+            match place {
+                "events.lock" => fs::remove_file(root.join(place)).unwrap(),
+                "events.meta" => fs::remove_dir(root.join(place)).unwrap(),
+                _ => {}
             }
             make(&root.join(place));
             let passwd = fs::read("/etc/passwd").unwrap();

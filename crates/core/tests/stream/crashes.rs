@@ -139,7 +139,7 @@ impl Walk {
         for effect in effects {
             for nth in 1.. {
                 let disk = self.start.fork();
-                disk.inject(Fault::new(effect.clone()).nth(nth));
+                disk.inject(failing(effect, nth));
                 let mut run = run(&disk, &self.options, &self.oracle, &self.steps);
                 if disk.faults_fired() == 0 {
                     break;
@@ -161,10 +161,7 @@ impl Walk {
             for nth in 1.. {
                 let broken = || {
                     let disk = self.start.fork();
-                    let fault = Fault::new(effect.clone()).nth(nth);
-                    // A folder's sync that lies is beyond what is promised: see `boundaries.rs`.
-                    let lies = matches!(effect, Effect::FailSync { .. });
-                    disk.inject(if lies { fault.when(|call| call.kind != CallKind::SyncDir) } else { fault });
+                    disk.inject(failing(effect, nth));
                     let mut run = run(&disk, &self.options, &self.oracle, &self.steps);
                     run.oracle.cache_lost = true;
                     (disk, run)
@@ -211,6 +208,13 @@ impl Walk {
         let more = vec![record(500_000, 900)];
         crate::program::commit(&mut run.oracle, log, RECORDS, Level::Written, &more).unwrap();
     }
+}
+
+/// The `nth` call that can fail so. A folder's sync that lies is beyond what is promised: see `boundaries.rs`.
+fn failing(effect: &Effect, nth: u64) -> Fault {
+    let fault = Fault::new(effect.clone()).nth(nth);
+    let lies = matches!(effect, Effect::FailSync { .. });
+    if lies { fault.when(|call| call.kind != CallKind::SyncDir) } else { fault }
 }
 
 fn settings() -> [(SectorModel, LogOptions); 2] {

@@ -138,7 +138,6 @@ fn rule_11_a_torn_range_is_zeroed() {
     disk.set_now(Duration::from_secs(1_900_000_000));
     let taken = format!("/d/s.meta/torn/001900000000000-0000-0001-{}", torn.header.position);
     let io = disk.io();
-    io.create_dir("/d/s.meta".as_ref()).unwrap();
     io.create_dir("/d/s.meta/torn".as_ref()).unwrap();
     disk.install(&taken, b"left by an interrupted open").unwrap();
     rest(&disk);

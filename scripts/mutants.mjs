@@ -78,7 +78,7 @@ function sitesIn(path, kind) {
 function freshCopy() {
   rmSync(copy, { recursive: true, force: true })
   mkdirSync(copy, { recursive: true })
-  const places = ['Cargo.toml', 'Cargo.lock', 'crates', 'bench/baseline']
+  const places = ['Cargo.toml', 'Cargo.lock', 'crates', 'bench/baseline', 'docs']
   const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z', ...places], {
     cwd: root,
     encoding: 'utf8',

@@ -57,8 +57,8 @@ pub fn proven(whole: &Contents, places: &[Place]) -> u64 {
     covered.map(|batch| batch.header.next_seq()).max().unwrap_or_default()
 }
 
-/// Rule 11: behind the sector in which the stream ends there are zeros, on the disk itself.
-pub fn zeros_behind(disk: &SimDisk, whole: &Contents) -> Result<(), String> {
+/// Rule 11: behind the sector in which the stream ends there are zeros, on the disk itself unless the cache stays.
+pub fn zeros_behind(disk: &SimDisk, whole: &Contents, stays: bool) -> Result<(), String> {
     let Some(file) = whole.files.last() else { return Ok(()) };
     let layout = Layout::new(Shape::new(file.block_count, file.block_shift).map_err(|error| error.to_string())?);
     let last = whole.batches.last().filter(|batch| batch.file == file.index);
@@ -68,7 +68,9 @@ pub fn zeros_behind(disk: &SimDisk, whole: &Contents) -> Result<(), String> {
     let from = layout.file_range(&(own..own + 1)).start;
     let name = names(disk).into_iter().find(|name| index_of(name).is_some_and(|(index, _)| index == file.index));
     let name = name.ok_or("the last file has no name")?;
-    let bytes = disk.disk_bytes(format!("{DIR}/{name}"), from..u64::MAX).map_err(|error| error.to_string())?;
+    let path = format!("{DIR}/{name}");
+    let bytes = if stays { disk.cached_bytes(path, from..u64::MAX) } else { disk.disk_bytes(path, from..u64::MAX) };
+    let bytes = bytes.map_err(|error| error.to_string())?;
     match bytes.iter().position(|byte| *byte != 0) {
         None => Ok(()),
         Some(at) => Err(format!("{name} ends at {from}, but there is something at {}", from + at as u64)),

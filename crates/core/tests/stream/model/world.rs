@@ -335,7 +335,7 @@ impl World {
         let contents = self.oracle.check(&self.disk, recovery)?;
         self.kinds_of(&contents, recovery, together, kinds);
         if !recovery.postponed {
-            crate::rot::zeros_behind(&self.disk, &contents)?;
+            crate::rot::zeros_behind(&self.disk, &contents, self.pinned)?;
         }
         // Rule 13: a watermark follows.
         self.covered = if recovery.postponed { self.covered.min(recovery.next_seq) } else { recovery.next_seq };

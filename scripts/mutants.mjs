@@ -104,7 +104,7 @@ function cargo(tests, extra, programs) {
   })
 }
 
-const failures = (ran) => [...new Set([...`${ran.stdout}`.matchAll(/^ {4}(\S+)$/gm)].map((match) => match[1]))]
+const failures = (ran) => [...new Set([...`${ran.stdout}`.matchAll(/^ {4}(\w[\w:]+)$/gm)].map((match) => match[1]))]
 
 /** What the tests that are quick make of it, and only if it passes them the long ones. */
 function test(tests) {

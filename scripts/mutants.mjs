@@ -78,7 +78,7 @@ function sitesIn(path, kind) {
 function freshCopy() {
   rmSync(copy, { recursive: true, force: true })
   mkdirSync(copy, { recursive: true })
-  const places = ['Cargo.toml', 'Cargo.lock', 'crates', 'bench/baseline']
+  const places = ['Cargo.toml', 'Cargo.lock', 'crates', 'bench/baseline', 'docs']
   const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z', ...places], {
     cwd: root,
     encoding: 'utf8',
@@ -104,7 +104,7 @@ function cargo(tests, extra, programs) {
   })
 }
 
-const failures = (ran) => [...new Set([...`${ran.stdout}`.matchAll(/^ {4}(\S+)$/gm)].map((match) => match[1]))]
+const failures = (ran) => [...new Set([...`${ran.stdout}`.matchAll(/^ {4}(\w[\w:]+)$/gm)].map((match) => match[1]))]
 
 /** What the tests that are quick make of it, and only if it passes them the long ones. */
 function test(tests) {

@@ -56,3 +56,23 @@ pub fn proven(whole: &Contents, places: &[Place]) -> u64 {
     let covered = whole.batches.iter().filter(|batch| batch.header.position + batch.header.total_len() <= upto);
     covered.map(|batch| batch.header.next_seq()).max().unwrap_or_default()
 }
+
+/// Rule 11: behind the sector in which the stream ends there are zeros, on the disk itself unless the cache stays.
+pub fn zeros_behind(disk: &SimDisk, whole: &Contents, stays: bool) -> Result<(), String> {
+    let Some(file) = whole.files.last() else { return Ok(()) };
+    let layout = Layout::new(Shape::new(file.block_count, file.block_shift).map_err(|error| error.to_string())?);
+    let last = whole.batches.last().filter(|batch| batch.file == file.index);
+    let end = last.map_or(layout.first_batch(), |batch| batch.at + batch.header.total_len());
+    // The header of a block that begins right there is one of them.
+    let own = layout.next_own(end);
+    let from = layout.file_range(&(own..own + 1)).start;
+    let name = names(disk).into_iter().find(|name| index_of(name).is_some_and(|(index, _)| index == file.index));
+    let name = name.ok_or("the last file has no name")?;
+    let path = format!("{DIR}/{name}");
+    let bytes = if stays { disk.cached_bytes(path, from..u64::MAX) } else { disk.disk_bytes(path, from..u64::MAX) };
+    let bytes = bytes.map_err(|error| error.to_string())?;
+    match bytes.iter().position(|byte| *byte != 0) {
+        None => Ok(()),
+        Some(at) => Err(format!("{name} ends at {from}, but there is something at {}", from + at as u64)),
+    }
+}

@@ -101,6 +101,29 @@ fn a_prepared_file_that_is_not_empty() {
     go_on(&damaged, 8, "prepared");
 }
 
+/// Small records fit beside the second copy of the file batch: a file without both copies is not taken for one that was
+/// merely prepared.
+#[test]
+fn records_beside_a_file_batch_that_is_gone() {
+    let damaged = disk(53);
+    let sizes = crate::harness::sized(4, 8);
+    let (mut log, _) = open_with(&damaged.io(), &sizes).unwrap();
+    for (number, len) in [(0, 3000), (1, 1500), (2, 100)] {
+        commit(&mut log, &[record(number, len)]);
+    }
+    log.prepare_next().unwrap();
+    drop(log);
+    rest(&damaged);
+    damaged.garble_on_disk(path(2), 48..512).unwrap();
+    damaged.garble_on_disk(path(2), 4096 + 48..4608).unwrap();
+    damaged.garble_on_disk(path(3), 12288..12300).unwrap();
+    let before = damaged.disk_bytes(path(2), 0..u64::MAX).unwrap();
+    let (mut log, recovery) = open_with(&damaged.io(), &LogOptions { recovery: Mode::Salvage, ..sizes }).unwrap();
+    assert_eq!(recovery.next_seq, 3, "what it still proves counts");
+    commit(&mut log, &[record(3, 100)]);
+    assert!(damaged.cached_bytes(path(2), 0..u64::MAX).unwrap() == before);
+}
+
 /// Where nothing proves what stream it is, there is nothing to go on with.
 #[test]
 fn nothing_is_made_up() {

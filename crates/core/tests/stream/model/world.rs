@@ -337,6 +337,9 @@ impl World {
         let together = self.oracle.ends_in_together(recovery.next_seq);
         let contents = self.oracle.check(&self.disk, recovery)?;
         self.kinds_of(&contents, recovery, together, kinds);
+        if !recovery.postponed {
+            crate::rot::zeros_behind(&self.disk, &contents, self.pinned)?;
+        }
         // Rule 13: a watermark follows.
         self.covered = if recovery.postponed { self.covered.min(recovery.next_seq) } else { recovery.next_seq };
         self.since = Since::default();

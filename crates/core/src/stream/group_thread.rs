@@ -206,6 +206,10 @@ impl<'a> Thread<'a> {
             Err(error) => Settled::Failed { tickets, error },
         });
         self.shared.told(end);
+        // Here and not only when nothing waits: under load that is never.
+        if self.log.wants_next() {
+            self.prepare();
+        }
         self.log.tidy();
     }
 

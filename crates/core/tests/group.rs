@@ -147,6 +147,32 @@ fn a_close_commits_what_waits() {
     assert_eq!(reopened(&disk), 50);
 }
 
+/// Who hands over much is told of the first part while the rest is written.
+#[test]
+fn a_commit_is_bounded() {
+    let disk = disk();
+    let mut options = options();
+    (options.file_size, options.first_file_size) = (64 << 20, Some(64 << 20));
+    let (log, _) = Log::open(disk.io(), Path::new("/d"), options.clone()).unwrap();
+    let (sender, settled) = channel();
+    let listener = move |settled: Settled| drop(sender.send(settled));
+    let delay = GroupOptions { commit_delay: Duration::from_millis(300), ..GroupOptions::default() };
+    let group = Group::start(log, delay, Box::new(listener)).unwrap();
+    for _ in 0..10 {
+        group.append(append(&vec![7; 1 << 20], Level::Durable)).unwrap();
+    }
+    group.flush().unwrap();
+    let commits: Vec<_> = (0..3).map(|_| next(&settled)).collect();
+    let tickets = |settled: &Settled| match settled {
+        Settled::Committed { tickets, first_seq, .. } => (tickets.clone(), *first_seq),
+        Settled::Failed { error, .. } => panic!("{error}"),
+    };
+    assert_eq!(commits.iter().map(tickets).collect::<Vec<_>>(), [(0..4, 0), (4..8, 4), (8..11, 8)]);
+    group.close().unwrap();
+    let (_, recovery) = Log::open(disk.io(), Path::new("/d"), options).unwrap();
+    assert_eq!(recovery.next_seq, 10);
+}
+
 /// A failed write fails its commit and no other: the next one is made behind a recovery in place.
 #[test]
 fn the_commit_behind_a_failed_one_is_good() {

@@ -117,6 +117,49 @@ fn appends_do_not_wait_for_it() {
     assert_eq!(bench.records(), 54);
 }
 
+/// Also when there is never a moment in which nothing waits.
+#[test]
+fn it_is_made_under_load() {
+    let folder = common::folder();
+    let (makers, all) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+    let (list, armed) = (Arc::clone(&makers), Arc::clone(&all));
+    let io = Hooked::over(Arc::new(OsIo), move |call, _| {
+        let is_commit = call == "write_at" && armed.load(Ordering::SeqCst);
+        if is_commit {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        if call == "reserve" {
+            list.lock().unwrap().push(std::thread::current().name().unwrap_or_default().to_owned());
+        }
+        Ok(())
+    });
+    let mut options = LogOptions::new("s");
+    (options.file_size, options.first_file_size) = (16 << 20, Some(16 << 20));
+    let (log, _) = Log::open(Arc::new(io), folder.path(), options).unwrap();
+    all.store(true, Ordering::SeqCst);
+    makers.lock().unwrap().clear();
+    let (sender, settled) = channel();
+    let listener = move |settled: Settled| drop(sender.send(settled));
+    let waiting = GroupOptions {
+        max_pending_bytes: u64::MAX,
+        commit_delay: Duration::from_millis(200),
+        ..GroupOptions::default()
+    };
+    let group = Group::start(log, waiting, Box::new(listener)).unwrap();
+    let mut payload = Vec::new();
+    push_record(&vec![7; 1 << 20], &mut payload);
+    for _ in 0..40 {
+        let payload = Box::new(payload.clone());
+        group.append(Append { kind: PendingKind::Records, payload, count: 1, level: Level::Durable }).unwrap();
+    }
+    let flushed = group.flush().unwrap();
+    let is_last = |settled: &Settled| matches!(settled, Settled::Committed { tickets, .. } if tickets.end > flushed);
+    assert!(settled.iter().any(|settled| is_last(&settled)));
+    group.close().unwrap();
+    let makers = makers.lock().unwrap();
+    assert!(makers.len() >= 2 && makers.iter().all(|maker| maker == "pstream-prepare"), "{makers:?}");
+}
+
 #[test]
 fn closing_waits_for_it() {
     let bench = bench();

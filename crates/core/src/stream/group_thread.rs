@@ -121,9 +121,7 @@ impl<'a> Thread<'a> {
             }
             match what {
                 Due::Commit => {
-                    queue.since = None;
-                    queue.hurried = false;
-                    return Some(std::mem::take(&mut queue.waiting));
+                    return Some(queue.take());
                 }
                 Due::Chore(chore) => {
                     drop(queue);
@@ -281,6 +279,10 @@ impl Waiting {
             What::Append(append) => Some(append),
             What::Flush => None,
         }
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.append().map_or(0, |append| super::long(append.payload.bytes().len()))
     }
 }
 

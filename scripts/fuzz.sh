@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the fuzz targets, each for so many seconds: scripts/fuzz.sh [seconds] [target...]. Needs a nightly toolchain and
 # cargo-fuzz (`cargo install cargo-fuzz`). Ends at the first input that fails, which is in fuzz/artifacts/ then. Inputs
-# that reach code which the corpus does not are added to fuzz/corpus/. Without a sanitizer: what runs has no unsafe code.
+# that reach code which the corpus does not are added to fuzz/corpus/. Without a sanitizer: of what runs only
+# the crate of the checksum has unsafe code.
 set -euo pipefail
 cd "$(dirname "$0")/../fuzz"
 

@@ -67,14 +67,7 @@ export const kinds = [
   { what: 'poisoning', in: engine, text: 'state.poisoned = synced.is_err();', instead: '', tests: crash },
   { what: 'sync of a file', in: stream, call: /[\w.]*\bfile\.sync\(/g, instead: own, tests: log },
   { what: 'sync of a file', in: stream, call: /\bfile\.sync_all\(/g, instead: io, tests: log },
-  { what: 'sync of a folder', in: stream, call: /\bio\.sync_dir\(folder\)/g, instead: io, tests: log },
-  {
-    what: 'sync of a folder',
-    in: ['crates/core/src/stream/folder.rs'],
-    call: /\bio\.sync_dir\(parent\)/g,
-    instead: io,
-    tests: log,
-  },
+  { what: 'sync of a folder', in: stream, call: /\bio\.sync_dir\(/g, instead: io, tests: log },
   // The rules of the protocol, by their numbers. The eighth is about readers in other processes, which there are none of
   // yet. The first one is none of the campaign's: what was not synced cannot be evicted, so that the check of the
   // second one covers for it. The eviction of a file that is full (`roll.rs`) is not among these: nothing relies on it.
@@ -361,7 +354,7 @@ export const kinds = [
     what: 'rule 14, a file begins as zeros',
     edits: [
       {
-        in: 'crates/core/src/stream/log.rs',
+        in: 'crates/core/src/stream/active.rs',
         text: '        self.sequence.release(&first)?;',
         instead: `        let mut old = vec![0; super::short(first.shape().size())];
         first.read_at(0, &mut [std::io::IoSliceMut::new(&mut old)])?;
@@ -370,14 +363,14 @@ export const kinds = [
       },
       {
         in: 'crates/core/src/stream/roll.rs',
-        text: '        self.prepared.push_back(file);',
-        instead: `        if let Some(old) = RECYCLED.take().filter(|old| super::long(old.len()) == file.shape().size()) {
+        text: '        let file = self.sequence.alloc(Some(self.options.blocks_of(self.size(need)?)))?;',
+        instead: `        let file = self.sequence.alloc(Some(self.options.blocks_of(self.size(need)?)))?;
+        if let Some(old) = RECYCLED.take().filter(|old| super::long(old.len()) == file.shape().size()) {
             for (number, piece) in old.chunks(1 << 16).enumerate() {
                 file.write_at(super::long(number) << 16, &[std::io::IoSlice::new(piece)], Durability::Cached)?;
             }
             file.sync()?;
-        }
-        self.prepared.push_back(file);`,
+        }`,
       },
       {
         in: 'crates/core/src/stream/roll.rs',

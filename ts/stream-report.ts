@@ -36,12 +36,12 @@ export interface RecoveryReport {
     readonly savedAs?: string
   }
   /** With `recovery: 'salvage'`: the damage that was gone past. */
-  readonly gaps: readonly Gap[]
+  readonly gaps: Gap[]
   /**
    * What the writer before has left and nobody misses, by names within the folder: files that were made ahead of time, which
    * are used when it is their turn, and a half-made one, which is removed when the next file is made.
    */
-  readonly leftovers: readonly string[]
+  readonly leftovers: string[]
   /** How long it took, in milliseconds, without waiting for the lock. */
   readonly elapsedMs: number
 }
@@ -77,7 +77,7 @@ export interface VerifyReport {
   /** Bytes of these records. */
   readonly bytes: number
   /** All damage, also such that hurts no record; the first 10,000 of it. */
-  readonly gaps: readonly Gap[]
+  readonly gaps: Gap[]
   /** Whether there is none. */
   readonly ok: boolean
 }

@@ -14,6 +14,8 @@ use tally::{Seen, Tally};
 use world::World;
 
 mod choices;
+mod cuts;
+mod opens;
 mod rot;
 mod tally;
 mod world;

@@ -104,6 +104,7 @@ test.runIf(UNIX).each(['link', 'pipe', 'folder'])(
       const root = folder()
       const path = join(root, place)
       if (place !== 'stream.0001-12') await (await stream(root, small)).close()
+      rmSync(path, { force: true })
       if (kind === 'link') symlinkSync('/etc/hostname', path)
       else if (kind === 'folder') mkdirSync(path)
       else expect(spawnSync('mkfifo', [path]).status).toBe(0)

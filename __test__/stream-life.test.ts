@@ -1,7 +1,6 @@
 // Opening and closing: one writer at a time, everything settles, and nothing keeps a process alive but what is pending.
 
-import { readdirSync } from 'node:fs'
-import { ClosedError, LockedError, PersistentStream } from 'pstream'
+import { ClosedError, FileSequence, LockedError, PersistentStream } from 'pstream'
 import { expect, test } from 'vitest'
 import { run } from './support/children.js'
 import { failure } from './support/errors.js'
@@ -50,7 +49,7 @@ test('close settles everything, and may be called again', async () => {
   expect(opened.stats()).toMatchObject({ appends: 4, pendingBytes: 0, pendingAppends: 0 })
   expect(commitThreads()).toBe(0)
   expect(openDescriptors(root)).toEqual([])
-  expect(readdirSync(root).filter((name) => name.endsWith('.lock'))).toEqual([])
+  expect((await FileSequence.inspect(root, 'stream')).lock).toBeUndefined()
 })
 
 test('an encoder that closes the stream, or appends to it', async () => {

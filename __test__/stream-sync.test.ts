@@ -1,7 +1,6 @@
 // The twins of append, flush and close for exit and crash handlers: they settle everything before they return.
 
-import { readdirSync } from 'node:fs'
-import { CapacityError, ClosedError, InvalidInputError, LockedError, PersistentStream } from 'pstream'
+import { CapacityError, ClosedError, FileSequence, InvalidInputError, LockedError, PersistentStream } from 'pstream'
 import { expect, test } from 'vitest'
 import { failure } from './support/errors.js'
 import { folder } from './support/folder.js'
@@ -61,7 +60,7 @@ test('closeSync settles everything, and may be called again', async () => {
   const opened = await stream(root)
   const seqs = [opened.append('a'), opened.flush()]
   opened.closeSync()
-  expect(readdirSync(root).filter((name) => name.endsWith('.lock'))).toEqual([])
+  expect((await FileSequence.inspect(root, 'stream')).lock).toBeUndefined()
   expect(commitThreads()).toBe(0)
   opened.closeSync()
   await opened.close()
@@ -80,7 +79,7 @@ test('closeSync waits for a close that is under way', async () => {
     const closing = opened.close()
     if (round % 2 === 1) await null
     opened.closeSync()
-    expect(readdirSync(root).filter((name) => name.endsWith('.lock'))).toEqual([])
+    expect((await FileSequence.inspect(root, 'stream')).lock).toBeUndefined()
     await closing
     expect(await appended).toBe(round)
   }

@@ -237,6 +237,8 @@ fn prove_from(image: &Image, block_count: u64, begin: Proof) -> Proof {
     let layout = image.layout();
     let chain = Chain { image, id: begin.id, base: begin.end.position };
     let mut proof = begin;
+    // Its own file batch, of which a copy may be gone, is in front of whatever comes next.
+    proof.end.position = proof.end.position.saturating_add(layout.first_batch());
     for block in 0..block_count {
         let Decoded::Valid(header) = chain.block(block) else { continue };
         let reaches = match header.crossing {

@@ -24,7 +24,7 @@ mod world;
 const BRANCHES: u32 = 3;
 /// What is demanded of a run of all programs, whatever it is called by.
 const STATES: u64 = 100_000;
-const CASES: u64 = 36_000;
+const CASES: u64 = 40_000;
 
 /// One call of a random program, with the numbers that it draws its details from.
 #[derive(Clone, Copy, Debug)]

@@ -80,8 +80,10 @@ fn read(log: &Log, forged: bool) -> Option<Found> {
     }
     for (seq, time_ms, data) in records.iter().take(3).chain(records.iter().rev().take(3)) {
         match snapshot.get(*seq) {
-            Ok(Some(found)) => assert_eq!((&found.data, found.time_ms), (data, *time_ms), "record {seq}"),
-            // Forged headers of blocks may lead elsewhere.
+            Ok(Some(found)) if !forged => {
+                assert_eq!((&found.data, found.time_ms), (data, *time_ms), "record {seq}");
+            }
+            // Forged headers may lead elsewhere, and give two records one seq.
             missed => assert!(forged, "record {seq} was read before: {missed:?}"),
         }
     }

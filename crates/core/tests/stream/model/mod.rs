@@ -163,8 +163,7 @@ fn random_programs_keep_every_promise() {
         fail(seed, &error, programs);
     }
     let tally = campaign.tally.into_inner().unwrap();
-    tally.print(programs);
-    println!("  in {:.1} s on {threads} threads", campaign.began.elapsed().as_secs_f64());
+    tally.print(programs, campaign.began.elapsed().as_secs_f64());
     if only.is_some() {
         return;
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::io::Write;
 
 /// So many states of each kind are demanded of a million distinct ones: about half of what there were when this was
 /// written. The test fails if there are fewer.
@@ -107,16 +108,17 @@ impl Tally {
         }
     }
 
-    pub fn print(&self, programs: u64) {
-        println!("{programs} programs, {} distinct crash states, of which", self.states());
+    /// Also where the tests have passed, of which the test harness would keep what `println` prints.
+    pub fn print(&self, programs: u64, seconds: f64) {
+        let mut lines = vec![format!("{programs} programs, {} distinct crash states, of which", self.states())];
         for (what, least) in DEMANDED {
             let seen = self.kinds.get(what).copied().unwrap_or_default();
-            println!("  {seen:>9} {what} (demanded: {})", least * self.states() / 1_000_000);
+            lines.push(format!("  {seen:>9} {what} (demanded: {})", least * self.states() / 1_000_000));
         }
-        println!("and in all of the programs");
-        for (what, times) in &self.events {
-            println!("  {times:>9} {what}");
-        }
+        lines.push("and in all of the programs".to_owned());
+        lines.extend(self.events.iter().map(|(what, times)| format!("  {times:>9} {what}")));
+        lines.push(format!("  in {seconds:.1} s\n"));
+        std::io::stdout().write_all(lines.join("\n").as_bytes()).ok();
     }
 
     /// Fails if anything was met too seldom.

@@ -140,8 +140,8 @@ impl LockShare {
 }
 
 impl HeldLock {
-    /// Removes the lock file, unless it is to stay, then gives the lock up: in this order, so that nobody can lock the file in between and
-    /// have it removed under them.
+    /// Removes the lock file, unless it is to stay, then gives the lock up: in this order, so that nobody can lock the file
+    /// in between and have it removed under them.
     fn release(&mut self) -> Result<()> {
         let Some(lock) = self.lock.take() else { return Ok(()) };
         let path = self.place.lock();

@@ -68,7 +68,8 @@ impl Default for SequenceOptions {
 /// An ordered, gap-free run of [`BlockFile`]s in one folder.
 ///
 /// The state lives in the names and lengths of the files alone. May be shared between threads: allocs are done one after
-/// the other, and so are releases, which wait for an alloc no longer than for its last step. Dropping it gives up the lock; [`FileSequence::close`] also says whether that worked.
+/// the other, and so are releases, which wait for an alloc no longer than for its last step. Dropping it gives up the
+/// lock; [`FileSequence::close`] also says whether that worked.
 ///
 /// ```
 /// use std::sync::Arc;

@@ -22,7 +22,8 @@ use crate::sequence::{self, FileSequence, SequenceFile};
 /// # Errors
 ///
 /// `PSTREAM_NOT_FOUND` if there is no such stream; `PSTREAM_LOCKED`; `PSTREAM_INVALID_INPUT` for the name; those of opening
-/// a sequence; `PSTREAM_INVALID_FILE` for a sequence of files that are no stream's; `PSTREAM_SYNC_FAILED`, `PSTREAM_IO`: call it again.
+/// a sequence; `PSTREAM_INVALID_FILE` for a sequence of files that are no stream's; `PSTREAM_SYNC_FAILED`, `PSTREAM_IO`:
+/// call it again.
 pub fn destroy(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions) -> Result<()> {
     let name = &options.name;
     let report = sequence::inspect(&**io, directory, name)?;

@@ -1,4 +1,4 @@
-//! Group commit: one thread a stream takes everything that waits, commits it as one, and tells a listener.
+//! Group commit: one thread a stream takes what waits, up to a bound, commits it as one, and tells a listener.
 //!
 //! While one commit is on its way to the disk the next one fills, so that throughput grows with the number of appends
 //! in flight while the latency of one stays that of one synced write. A lone append waits for no timer, unless

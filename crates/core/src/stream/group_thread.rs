@@ -1,4 +1,4 @@
-//! What the commit thread does: waits, takes everything, commits it, tells; and in between what nobody waits for.
+//! What the commit thread does: waits, takes what there is, commits it, tells; and in between what nobody waits for.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
@@ -98,7 +98,7 @@ impl<'a> Thread<'a> {
         Self { log, preparer, shared, listener, unsynced, lost, used: now, marked: now, commits: 0, latency }
     }
 
-    /// Waits for work and takes all of it; `None` when the stream is closing, and nothing waits or it is too late.
+    /// Waits for work and takes it; `None` when the stream is closing, and nothing waits or it is too late.
     fn wait(&mut self) -> Option<Vec<Waiting>> {
         loop {
             let mut queue = self.shared.queue();
@@ -120,9 +120,7 @@ impl<'a> Thread<'a> {
                 Some(_) => {}
             }
             match what {
-                Due::Commit => {
-                    return Some(queue.take());
-                }
+                Due::Commit => return Some(queue.take()),
                 Due::Chore(chore) => {
                     drop(queue);
                     self.run_chore(chore);
@@ -137,7 +135,7 @@ impl<'a> Thread<'a> {
             let delay = if queue.closing || queue.hurried { Duration::ZERO } else { self.shared.options.commit_delay };
             return (since.checked_add(delay), Due::Commit);
         }
-        // Once between two commits: on a full disk the next one that needs the file tries again.
+        // Of a file that was half full when it was opened; a commit that makes it so asks for the next one itself.
         if self.log.wants_next() {
             return (Some(self.used), Due::Chore(Chore::Prepare));
         }

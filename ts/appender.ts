@@ -43,6 +43,7 @@ export class Appender implements Holder {
   pendingRecords = 0
   records = 0
   bytes = 0
+  commits = 0
 
   constructor(
     native: NativeStream,
@@ -219,7 +220,10 @@ export class Appender implements Holder {
     for (const { end, firstSeq, failure } of this.#native.takeSettled()) {
       let seq = firstSeq
       while (this.#ticket < end && this.#head < this.#queue.length) seq += this.#next(failure, seq)
-      if (failure === undefined) this.#settledSeq = seq
+      if (failure !== undefined) continue
+      this.#settledSeq = seq
+      // Not a flush that had nothing to write.
+      if (seq > firstSeq) this.commits += 1
     }
     // Under load it is never empty, and must not grow for ever.
     if (this.#head * 2 >= this.#queue.length) {

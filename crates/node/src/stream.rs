@@ -363,6 +363,12 @@ impl NativeStream {
         guarded(|| Ok(number(self.engine.group()?.written().seq)))
     }
 
+    /// How often the writer has recovered.
+    #[napi(ts_return_type = "number | Failure")]
+    pub fn generation(&self) -> Outcome<i64> {
+        guarded(|| Ok(number(self.engine.group()?.generation())))
+    }
+
     /// The first record, as far as it is known without looking.
     #[napi]
     pub fn oldest_seq(&self) -> Option<i64> {

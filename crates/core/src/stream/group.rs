@@ -236,6 +236,12 @@ impl Group {
         self.shared.shown().view.written
     }
 
+    /// How often the writer has recovered, as of the last commit; also when it is closed. See [`Snapshot::generation`].
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.shared.shown().view.generation
+    }
+
     /// What the stream has done since it was opened, and what it takes: as of the last commit, also when it is closed.
     #[must_use]
     pub fn stats(&self) -> Stats {

@@ -181,7 +181,7 @@ mod tests {
                 assert_eq!(std::io::read_to_string(&file).unwrap(), "\0\0headbody");
             }
             Err(error) => {
-                assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
+                assert_eq!(error.kind(), ErrorKind::Unsupported);
                 assert_eq!(file.metadata().unwrap().len(), 0);
             }
         }
@@ -191,7 +191,7 @@ mod tests {
     fn a_call_that_is_missing_is_told_from_one_that_failed() {
         for errno in [libc::ENOSYS, libc::EOPNOTSUPP, libc::ENOTSUP] {
             let error = with_kind(Error::from_raw_os_error(errno));
-            assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
+            assert_eq!(error.kind(), ErrorKind::Unsupported);
         }
         for errno in [libc::EIO, libc::EINVAL, libc::EPERM, libc::ENOSPC, libc::EINTR] {
             let error = with_kind(Error::from_raw_os_error(errno));

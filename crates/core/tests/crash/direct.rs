@@ -14,7 +14,7 @@ const DIRECT: [CallKind; 2] = [CallKind::WriteDirect, CallKind::WriteDirectSynce
 /// A file of ones.
 fn start(seed: u64) -> SimDisk {
     let disk = disk(seed);
-    create(&*disk.io(), "/d/f", BLOCKS as u64).store_bytes(0, &[1; BLOCKS * BLOCK]).unwrap();
+    create(&*disk.io(), "/d/f", BLOCKS as u64).store_bytes(0, &vec![1; BLOCKS * BLOCK]).unwrap();
     rest(&disk);
     disk
 }
@@ -97,7 +97,7 @@ fn memory_is_used_again() {
     let file = open(&*disk.io(), "/d/f").unwrap();
     let mut staging = Staging::new(2 * BLOCK);
     for len in [14 * BLOCK + 1, 100, 6 * BLOCK, 2 * BLOCK - 1, 3 * BLOCK + 9, 10 * BLOCK + 3] {
-        file.store_bytes(0, &[1; BLOCKS * BLOCK]).unwrap();
+        file.store_bytes(0, &vec![1; BLOCKS * BLOCK]).unwrap();
         write(&file, &mut staging, len).unwrap();
         check(&disk, len);
     }
@@ -114,7 +114,9 @@ fn where_the_cache_cannot_be_bypassed() {
         for synced in [true, false] {
             let disk = start(4);
             disk.record(true);
-            DIRECT.into_iter().for_each(|kind| disk.unsupported(kind));
+            for kind in DIRECT {
+                disk.unsupported(kind);
+            }
             if !synced {
                 disk.unsupported(WriteSynced);
             }
@@ -213,11 +215,11 @@ fn what_cannot_be_put_together_is_not_finished() {
         let file = open(&*disk.io(), "/d/f").unwrap();
         let mut staging = Staging::new(2 * BLOCK);
         let failed = file.write_direct(&mut staging, (0, len), |stage| {
-            stage.put(&[9; 5 * BLOCK][..len.min(5 * BLOCK)]);
+            stage.put(&vec![9; len.min(5 * BLOCK)]);
             Err::<(), _>(Error::new(ErrorKind::Capacity, "too large"))
         });
         assert_eq!(*failed.unwrap_err().kind(), ErrorKind::Capacity);
-        file.write_at(0, &[IoSlice::new(&[1; BLOCKS * BLOCK])], Durability::Synced).unwrap();
+        file.write_at(0, &[IoSlice::new(&vec![1; BLOCKS * BLOCK])], Durability::Synced).unwrap();
         write(&file, &mut staging, len).unwrap();
         check(&disk, len);
     }
@@ -234,7 +236,7 @@ fn beyond_the_end_of_the_file() {
 
 fn check_untouched(disk: &SimDisk) {
     disk.power_cut(&Keep::All);
-    assert_eq!(load(&open(&*disk.io(), "/d/f").unwrap(), 0, BLOCKS * BLOCK), [1; BLOCKS * BLOCK]);
+    assert_eq!(load(&open(&*disk.io(), "/d/f").unwrap(), 0, BLOCKS * BLOCK), vec![1; BLOCKS * BLOCK]);
 }
 
 /// Stopped at each call: acknowledged or not, each sector is as it was or as it was to be.

@@ -93,3 +93,32 @@ test('memory stays flat, with readers that follow and one that does not', { time
   // Of almost 2 GiB that were read.
   expect(Number(stdout)).toBeLessThan(128)
 })
+
+test.runIf(process.platform === 'linux')(
+  'a reader that keeps up is served from the page cache, whatever the commits',
+  () => {
+    const script = `${prologue}
+    const { readFileSync } = await import('node:fs')
+    const readFromDisk = () => Number(/read_bytes: (\\d+)/.exec(readFileSync('/proc/self/io', 'utf8'))[1])
+    let count = 0
+    ;(async () => { for await (const _ of stream.read({ live: true })) count += 1 })()
+    const fill = async (rounds) => {
+      const end = count + rounds
+      for (let round = 0; round < rounds; round += 1) {
+        await stream.append(new Uint8Array(1 << 20))
+        // Not more than one behind.
+        while (count < end - rounds + round) await pause(1)
+      }
+      while (count < end) await pause(1)
+    }
+    // The first commit goes past the cache: nobody is known to follow.
+    await fill(4)
+    const before = readFromDisk()
+    await fill(60)
+    console.log((readFromDisk() - before) / 2 ** 20)
+    await stream.close()`
+    const { stdout, stderr } = run(script, folder())
+    expect(stderr).toBe('')
+    expect(Number(stdout)).toBeLessThan(15)
+  },
+)

@@ -8,6 +8,14 @@ export {
   type OwnBytes,
   type SequenceFile,
 } from './block-file.js'
+export type {
+  CommitMessage,
+  DiagnosticsMessages,
+  FailureMessage,
+  RecoveryMessage,
+  StreamMessage,
+  TrimMessage,
+} from './diagnostics.js'
 export type { Encoding } from './encoding.js'
 export {
   AlreadyExistsError,

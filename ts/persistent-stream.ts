@@ -11,6 +11,7 @@ import {
   path,
 } from './arguments.js'
 import type { OwnBytes } from './block-file.js'
+import { Diagnostics } from './diagnostics.js'
 import { type Encode, type Encoding, encoder } from './encoding.js'
 import { InvalidInputError } from './errors.js'
 import { isFailure, unwrap } from './failure.js'
@@ -128,7 +129,8 @@ export class PersistentStream<
     const info = await whenUnlocked(timeout, () => stream.open(folder, name, raw), signal)
     const { directory: at, maxRecordBytes: maxRecord, nextSeq: seq } = info
     const { flushOnExit } = raw
-    const appender = new Appender(stream, { maxPending: pending, maxRecord, seq, at, flushOnExit })
+    const diagnostics = new Diagnostics({ directory: at, name })
+    const appender = new Appender(stream, { maxPending: pending, maxRecord, seq, at, flushOnExit }, diagnostics)
     own(appender)
     const side = new ReadSide(stream, { directory: at, encoding: given.encoding, keepCache: raw.file.keepCache })
     const opened = new PersistentStream<unknown, unknown>(KEY, {
@@ -143,6 +145,7 @@ export class PersistentStream<
       await opened.close()
       throw signal.reason
     }
+    diagnostics.opened(opened.recovery)
     return opened
   }
 

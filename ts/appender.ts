@@ -89,6 +89,14 @@ export class Appender implements Holder {
     return this.pendingBytes < this.#maxPending
   }
 
+  /** Takes a record if there is room for it, and returns the run that it is in; what becomes of that is told by the run. */
+  take(item: Item, durability: Durability): Run | undefined {
+    const cost = costOf(this.#bound(item))
+    if (this.#hasRoom(cost)) return this.#put(item, cost, durability)
+    this.#wanted = Math.max(this.#wanted, cost)
+    return undefined
+  }
+
   /** Takes all of the records, of which there is one at least, or throws and takes none. */
   appendMany(items: readonly Item[], durability: Durability): Promise<Outcome> {
     let [framed, cost] = [0, 0]

@@ -1,3 +1,4 @@
+import type { Readable, Writable } from 'node:stream'
 import { abortable } from './abort.js'
 import { Appender, raise } from './appender.js'
 import {
@@ -18,6 +19,7 @@ import { isFailure, unwrap } from './failure.js'
 import { lockTimeout, whenUnlocked } from './lock-wait.js'
 import { type NativeStream, native, type StreamInfo } from './native.js'
 import type { StreamRecord, WriterReadOptions } from './read-options.js'
+import type { ReadStreamOptions } from './read-stream.js'
 import type { RecordIterator } from './record-iterator.js'
 import type { Outcome } from './run.js'
 import { ReadSide } from './run-source.js'
@@ -25,6 +27,7 @@ import { type Durability, durability, maxPending, rawOptions, type StreamOptions
 import { StreamReader } from './stream-reader.js'
 import { type RecoveryReport, recoveryReport } from './stream-report.js'
 import type { StreamStats } from './stream-stats.js'
+import { RecordWritable, type WriteStreamOptions } from './write-stream.js'
 
 /** How one append is done. */
 export interface AppendOptions extends AbortOptions {
@@ -241,6 +244,40 @@ export class PersistentStream<
     const item = this.#encode('data', data)
     this.#appender.checkOpen()
     return this.#appender.write(item, this.#durability)
+  }
+
+  /**
+   * A stream of Node.js that appends what is written to it: one write is one record. With the encoding `'buffer'` it takes
+   * bytes and strings, with their own encoding (`write('ff', 'hex')` is one byte); with another one it is in object mode and
+   * takes what `append` takes, but for `null`, which ends a stream of Node.js.
+   *
+   * The callback of a write is called when its record is as durable as asked, and `'finish'` is emitted when all of them
+   * are durable. What is written while a commit is under way is committed by the next one. It waits for room, and never
+   * fails with `PSTREAM_BACKPRESSURE`. Any number of them may write to a stream, beside `append`; to end one does not
+   * close the stream.
+   *
+   * Throws `PSTREAM_INVALID_INPUT` for an option. The other errors of {@link PersistentStream.append} destroy it, and so
+   * does the signal, with its reason. What it had handed over may be in the stream all the same; write callbacks that wait
+   * together fail together.
+   *
+   * @example
+   * ```ts
+   * import { createReadStream } from 'node:fs'
+   * import { pipeline } from 'node:stream/promises'
+   *
+   * await pipeline(createReadStream('upload.bin'), stream.createWriteStream())   // durable when this line is passed
+   * ```
+   */
+  createWriteStream(options: WriteStreamOptions = {}): Writable {
+    const { encoding } = this.#side
+    const takesBytes = encoding === undefined || encoding === 'buffer'
+    const [appender, encode, level] = [this.#appender, this.#encode, this.#durability]
+    return new RecordWritable({ appender, encode, durability: level, takesBytes }, options)
+  }
+
+  /** Also gives records that are written and not durable yet, with `visibility: 'written'`. */
+  override createReadStream(options: ReadStreamOptions & WriterReadOptions = {}): Readable {
+    return super.createReadStream(options)
   }
 
   /**

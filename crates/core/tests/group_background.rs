@@ -78,7 +78,7 @@ impl Bench {
     fn failed(&self) -> (Duty, ErrorKind) {
         match self.told() {
             Background::Failed { duty, error } => (duty, error.kind().clone()),
-            other => panic!("{other:?}"),
+            other @ Background::Recovered { .. } => panic!("{other:?}"),
         }
     }
 

@@ -4,6 +4,7 @@ import { Writable } from 'node:stream'
 import type { Appender } from './appender.js'
 import { type AbortOptions, abortSignal, optionsObject } from './arguments.js'
 import type { Encode, Item } from './encoding.js'
+import { ClosedError } from './errors.js'
 import { errorOf, isFailure } from './failure.js'
 import { destroyOnAbort, highWaterMark, thrown } from './node-stream.js'
 import type { Outcome, Run } from './run.js'
@@ -112,8 +113,8 @@ export class RecordWritable extends Writable {
     const { appender } = this.#target
     try {
       appender.checkOpen()
-      // One that was destroyed takes nothing more.
-      while (batch.next < batch.chunks.length && batch.error === undefined && !this.destroyed) {
+      while (batch.next < batch.chunks.length && batch.error === undefined) {
+        if (this.destroyed) throw new ClosedError('the write stream was destroyed before this was appended')
         if (!this.#handOne(batch)) {
           const goOn = () => this.#handOver(batch)
           const fail = (error: unknown) => this.#end(batch, thrown(error))

@@ -245,6 +245,30 @@ test('a signal that lives on is not listened to for ever', async () => {
   expect(listeners).toBe(0)
 })
 
+test('live: it goes on with what is appended, until it is destroyed or the stream is closed', async () => {
+  const log = await stream(folder())
+  await log.append('before')
+  const controller = new AbortController()
+  const [ended, aborted] = [
+    log.createReadStream({ live: true }),
+    log.createReadStream({ live: true, from: 'end', signal: controller.signal }),
+  ]
+  const seen: number[] = []
+  ended.on('data', ({ seq }) => seen.push(seq))
+  const next = once(aborted, 'data')
+  for (let round = 0; round < 5; round += 1) await turn()
+  await log.append('after')
+  expect((await next)[0].seq).toBe(1)
+  const failed = once(aborted, 'error')
+  const reason = new Error('enough')
+  controller.abort(reason)
+  expect((await failed)[0]).toBe(reason)
+  const end = once(ended, 'end')
+  await log.close()
+  await end
+  expect(seen).toEqual([0, 1])
+})
+
 test('damage is told as by `read`, and `onGap` goes past it', async () => {
   const root = folder()
   const log = await stream(root)

@@ -10,6 +10,7 @@ import { exitDeadline, type Holder, hold, hookExit, release, rest } from './keep
 import type { Failure, NativeStream, RawSettled } from './native.js'
 import { costOf, lengthOf, type Outcome, Run } from './run.js'
 import type { Durability } from './stream-options.js'
+import type { Tide } from './tide.js'
 
 /** Up to this length a text is taken to be as long as it can be, rather than measured. */
 const SHORT_TEXT = 4096
@@ -24,6 +25,7 @@ export class Appender implements Holder {
   readonly #directory: string
   readonly #flushOnExit: boolean
   readonly #diagnostics: Diagnostics
+  readonly #tide: Tide
   #arena: Arena | undefined
   /** What is not submitted yet. A microtask that will do it is under way. */
   #run: Run | undefined
@@ -51,7 +53,7 @@ export class Appender implements Holder {
 
   constructor(
     native: NativeStream,
-    options: { maxPending: number; maxRecord: number; seq: number; at: string; flushOnExit: boolean },
+    options: { maxPending: number; maxRecord: number; seq: number; at: string; flushOnExit: boolean; tide: Tide },
     diagnostics: Diagnostics,
   ) {
     this.#native = native
@@ -61,6 +63,7 @@ export class Appender implements Holder {
     this.#directory = options.at
     this.#flushOnExit = options.flushOnExit
     this.#diagnostics = diagnostics
+    this.#tide = options.tide
     if (options.flushOnExit) hookExit()
   }
 
@@ -249,6 +252,9 @@ export class Appender implements Holder {
       this.#wanted = 1
       for (const { resolve } of this.#readyWaiting.splice(0)) resolve()
     }
+    // Behind the promises: who appends is told before who reads. Also when nothing has settled: a sync in the background
+    // makes durable what was written.
+    this.#tide.rise()
     if (messages !== undefined) for (const tell of messages) tell()
   }
 

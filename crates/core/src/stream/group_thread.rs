@@ -167,12 +167,17 @@ impl<'a> Thread<'a> {
             }
             Chore::Sync => {
                 self.unsynced = None;
-                if let Err(error) = self.log.flush() {
-                    let error = Arc::new(error);
-                    self.lost = Some(Arc::clone(&error));
-                    self.tell_of(Duty::Sync, error);
-                }
+                let flushed = self.log.flush();
                 self.publish();
+                match flushed {
+                    // Behind what was published: who is told of it looks.
+                    Ok(durable) => self.listener.risen(durable.seq),
+                    Err(error) => {
+                        let error = Arc::new(error);
+                        self.lost = Some(Arc::clone(&error));
+                        self.tell_of(Duty::Sync, error);
+                    }
+                }
             }
         }
         self.tell_background();

@@ -226,7 +226,10 @@ export abstract class StreamReader<Out = OwnBytes> implements AsyncDisposable {
     }
   }
 
-  /** Closes the stream, with everything that is still open on it. May be called again. */
+  /**
+   * Closes the stream, with everything that is still open on it. May be called again. Of a stream that is open for writing
+   * it rejects with the errors of {@link PersistentStream.close}.
+   */
   abstract close(): Promise<void>
 
   /** The same as `close`, for `await using`. */

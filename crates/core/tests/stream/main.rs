@@ -23,6 +23,7 @@ mod boundaries;
 mod bytes;
 mod crashes;
 mod destroy;
+mod direct;
 mod engine;
 mod folders;
 mod harness;

@@ -213,7 +213,7 @@ test('the document has every channel and every field', () => {
   for (const [, channel = '', name = ''] of channels) {
     expect(text).toContain(`\`${channel}\``)
     const [, body = ''] = new RegExp(`interface ${name} extends StreamMessage \\{(.*?)\\n\\}`, 's').exec(types) ?? []
-    const fields = [...body.matchAll(/^ {2}readonly (\w+):/gm)].map(([, field]) => field)
+    const fields = [...body.matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, field]) => field)
     expect(fields.length).toBeGreaterThan(0)
     const [, section = ''] = new RegExp(`## \`${channel}\`(.*?)(?:\\n## |$)`, 's').exec(text) ?? []
     for (const field of fields) expect(section, channel).toContain(`| \`${field}\` |`)
@@ -225,6 +225,6 @@ test('types', () => {
     'pstream:commit' | 'pstream:recovery' | 'pstream:trim' | 'pstream:failure'
   >()
   expectTypeOf<RecoveryMessage['report']>().toEqualTypeOf<PersistentStream['recovery']>()
-  expectTypeOf<FailureMessage['operation']>().toEqualTypeOf<'commit' | 'sync' | 'next-file' | 'watermark'>()
-  expectTypeOf<TrimMessage['oldestSeq']>().toBeNumber()
+  expectTypeOf<FailureMessage['operation']>().toEqualTypeOf<'commit' | 'sync' | 'next-file' | 'trim' | 'watermark'>()
+  expectTypeOf<TrimMessage['files']>().toBeNumber()
 })

@@ -2,8 +2,8 @@
 
 import { channel } from 'node:diagnostics_channel'
 import type { PstreamError } from './errors.js'
-import { errorOf } from './failure.js'
-import type { Failure, RawBackground } from './native.js'
+import { errorOf, present } from './failure.js'
+import type { Failure, RawBackground, RawReleased } from './native.js'
 import { type RecoveryReport, recoveryReport } from './stream-report.js'
 
 /** What every message says: which stream it is about. */
@@ -51,11 +51,11 @@ export interface RecoveryMessage extends StreamMessage {
 
 /** On the channel `pstream:trim`: files were released. */
 export interface TrimMessage extends StreamMessage {
-  /** The oldest seq before. */
-  readonly fromSeq: number
-  /** The oldest seq that is left. */
-  readonly oldestSeq: number
-  /** Who wanted it: a call of `trim`, or the stream's `retention`. */
+  /** The oldest seq that is left; absent where that is not known without looking, as behind damage. */
+  readonly oldestSeq?: number
+  /** How many files. */
+  readonly files: number
+  /** Who wanted it: somebody has asked for it (`'trim'`), or the options of the stream have (`'retention'`). */
   readonly cause: 'trim' | 'retention'
 }
 
@@ -79,9 +79,10 @@ export interface FailureMessage extends StreamMessage {
    *   promise that could.
    * - `'sync'`: records that were acknowledged as written may be lost.
    * - `'next-file'`: the next file could not be made ahead of time. The commit that needs it tries again.
+   * - `'trim'`: what is due to go by the options of the stream could not be released. It is tried again.
    * - `'watermark'`: a note for the next recovery could not be written. Nothing is lost.
    */
-  readonly operation: 'commit' | 'sync' | 'next-file' | 'watermark'
+  readonly operation: 'commit' | 'sync' | 'next-file' | 'trim' | 'watermark'
   /** Why. */
   readonly error: PstreamError
   /**
@@ -108,11 +109,6 @@ const commits = channel('pstream:commit')
 const recoveries = channel('pstream:recovery')
 const trims = channel('pstream:trim')
 const failures = channel('pstream:failure')
-
-/** @internal */
-export function publishTrim(message: TrimMessage): void {
-  if (trims.hasSubscribers) trims.publish(message)
-}
 
 /**
  * The messages of one stream. A subscriber may call the stream: nothing is to be told in the midst of a change. What it
@@ -145,9 +141,11 @@ export class Diagnostics {
     this.#failed('commit', failure, unheard)
   }
 
-  background({ what, failure, recovery }: RawBackground): void {
+  background({ what, failure, recovery, released }: RawBackground): void {
     if (recovery !== undefined) {
       if (recoveries.hasSubscribers) this.#recovered('failure', recoveryReport(recovery))
+    } else if (released !== undefined) {
+      if (trims.hasSubscribers) this.#trimmed(released)
     } else if (failure !== undefined) {
       this.#failed(what as FailureMessage['operation'], failure, what === 'sync')
     }
@@ -155,6 +153,11 @@ export class Diagnostics {
 
   #recovered(cause: RecoveryMessage['cause'], report: RecoveryReport): void {
     if (recoveries.hasSubscribers) recoveries.publish({ ...this.#stream, cause, report } satisfies RecoveryMessage)
+  }
+
+  #trimmed({ oldestSeq, files, asked }: RawReleased): void {
+    const cause = asked ? 'trim' : 'retention'
+    trims.publish({ ...this.#stream, ...present({ oldestSeq }), files, cause } satisfies TrimMessage)
   }
 
   #failed(operation: FailureMessage['operation'], failure: Failure, loss: boolean): void {

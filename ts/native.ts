@@ -18,6 +18,7 @@ export type {
   RawReadGap,
   RawReadOptions,
   RawRecord,
+  RawReleased,
   RawRun,
   RawSequenceOptions,
   RawSettled,

@@ -16,7 +16,8 @@ use std::time::Duration;
 use pstream_core::ErrorKind;
 use pstream_core::format::batch::push_record;
 use pstream_core::stream::{
-    Append, Background, Duty, Group, GroupOptions, Level, Listener, Log, LogOptions, PendingKind, Previous, Settled,
+    Append, Background, Duty, Group, GroupOptions, Level, Listener, Log, LogOptions, Pending, PendingKind, Previous,
+    Settled,
 };
 use pstream_sim::{CallKind, Effect, Fault, SimDisk};
 
@@ -78,7 +79,7 @@ impl Bench {
     fn failed(&self) -> (Duty, ErrorKind) {
         match self.told() {
             Background::Failed { duty, error } => (duty, error.kind().clone()),
-            other @ Background::Recovered { .. } => panic!("{other:?}"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -88,7 +89,7 @@ impl Bench {
                 assert_eq!(recovery.previous, Previous::Crashed);
                 recovery.next_seq
             }
-            other @ Background::Failed { .. } => panic!("{other:?}"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -184,4 +185,44 @@ fn a_watermark_behind_a_flush() {
     bench.disk.clear_faults();
     bench.group.close().unwrap();
     bench.quiet();
+}
+
+/// A release is noted, with the first record that is left.
+#[test]
+fn a_release() {
+    let bench = bench(Duration::from_secs(1));
+    drop(bench.group);
+    let mut log = Log::open(bench.disk.io(), Path::new("/d"), options()).unwrap().0;
+    let mut payload = Vec::new();
+    push_record(&vec![7; 200_000], &mut payload);
+    let pending = [Pending { kind: PendingKind::Records, payload: &payload, count: 1 }];
+    for _ in 0..3 {
+        log.commit(&pending, Level::Durable).unwrap();
+    }
+    assert!(log.release_first().unwrap());
+    assert!(log.release_first().unwrap());
+    assert!(!log.release_first().unwrap());
+    let noted: Vec<_> = log
+        .take_background()
+        .into_iter()
+        .map(|what| match what {
+            Background::Trimmed { oldest_seq, files, asked } => (oldest_seq, files, asked),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(noted, [(Some(1), 1, true), (Some(2), 1, true)]);
+    assert!(log.take_background().is_empty());
+    log.close().unwrap();
+}
+
+/// Nobody fetches them: they are bounded, and the last ones are kept.
+#[test]
+fn notes_are_bounded() {
+    let bench = bench(Duration::from_secs(1));
+    drop(bench.group);
+    let mut log = Log::open(bench.disk.io(), Path::new("/d"), options()).unwrap().0;
+    for _ in 0..100 {
+        log.recover_in_place().unwrap();
+    }
+    assert_eq!(log.take_background().len(), 16);
 }

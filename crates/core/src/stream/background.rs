@@ -18,6 +18,15 @@ pub enum Background {
         /// How long it took.
         took: Duration,
     },
+    /// Files were released from the start of the stream.
+    Trimmed {
+        /// The first record that is left, as far as it is known without looking.
+        oldest_seq: Option<u64>,
+        /// How many files.
+        files: u64,
+        /// Somebody has asked for it; else it was due by the options of the stream.
+        asked: bool,
+    },
     /// Something has failed that no hand-over was for.
     Failed {
         /// What that was.
@@ -34,6 +43,8 @@ pub enum Duty {
     NextFile,
     /// Syncing what is only written. It may be lost: the next flush, or the close, tells so.
     Sync,
+    /// Releasing what is due by the options of the stream. It is tried again.
+    Trim,
     /// A watermark. Nothing but that is missing.
     Watermark,
 }
@@ -43,6 +54,7 @@ impl fmt::Display for Duty {
         f.write_str(match self {
             Self::NextFile => "next-file",
             Self::Sync => "sync",
+            Self::Trim => "trim",
             Self::Watermark => "watermark",
         })
     }
@@ -65,6 +77,10 @@ impl Notes {
 
     pub(super) fn recovered(&mut self, recovery: &Recovery, took: Duration) {
         self.push(Background::Recovered { recovery: Box::new(recovery.clone()), took });
+    }
+
+    pub(super) fn trimmed(&mut self, oldest_seq: Option<u64>, files: u64, asked: bool) {
+        self.push(Background::Trimmed { oldest_seq, files, asked });
     }
 
     pub(super) fn failed(&mut self, duty: Duty, error: Error) {

@@ -84,7 +84,10 @@ impl Log {
             return Ok(false);
         }
         let released = active.release_first();
-        self.settle_making(released).map(|()| true)
+        self.settle_making(released)?;
+        let oldest = self.active.as_ref().and_then(|active| active.files.first()?.start().map(|start| start.seq));
+        self.notes.trimmed(oldest, 1, true);
+        Ok(true)
     }
 
     /// What the stream takes on disk. The first call asks the file system for the lengths of all files.

@@ -220,6 +220,17 @@ test('the document has every channel and every field', () => {
   }
 })
 
+test('what may fail in the engine is among the operations', () => {
+  const engine = readFileSync(new URL('../crates/core/src/stream/background.rs', import.meta.url), 'utf8')
+  const duties = [...engine.matchAll(/Self::\w+ => "([a-z-]+)"/g)].map(([, duty]) => duty)
+  expect(duties.length).toBeGreaterThanOrEqual(4)
+  const types = readFileSync(new URL('../ts/diagnostics.ts', import.meta.url), 'utf8')
+  const [, operations = ''] = /readonly operation: (.*)/.exec(types) ?? []
+  expect(operations.split(' | ').sort()).toEqual([`'commit'`, ...duties.map((duty) => `'${duty}'`)].sort())
+  const text = readFileSync(new URL('../docs/diagnostics.md', import.meta.url), 'utf8')
+  for (const operation of operations.split(' | ')) expect(text).toContain(`| \`${operation}\` |`)
+})
+
 test('types', () => {
   expectTypeOf<keyof DiagnosticsMessages>().toEqualTypeOf<
     'pstream:commit' | 'pstream:recovery' | 'pstream:trim' | 'pstream:failure'

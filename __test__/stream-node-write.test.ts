@@ -135,7 +135,7 @@ test('written: the callback comes earlier, and at the end all is durable', async
 test('a finished stream survives kill -9', async () => {
   const root = folder()
   const script = `
-    const stream = await PersistentStream.open(root)
+    const stream = await PersistentStream.open(root, { commitDelayMs: 50 })
     const sink = stream.createWriteStream()
     for (let index = 0; index < 20_000; index += 1) sink.write('record ' + index)
     sink.end()
@@ -339,6 +339,25 @@ test('an append that waits keeps the process alive, one that is done does not', 
     sink.end()`
   const { stdout, stderr, status } = run(script, root)
   expect({ stdout, stderr, status }).toEqual({ stdout: '1000\n', stderr: '', status: 0 })
+})
+
+test('process.exit() in the same tick commits what it was given, also by an exit listener', async () => {
+  const root = folder()
+  const script = `
+    const stream = await PersistentStream.open(root)
+    const [sink, other] = [stream.createWriteStream(), stream.createWriteStream()]
+    process.on('exit', () => {
+      sink.write('last')
+      other.write('very last')
+      other.write('the end')
+    })
+    for (let index = 0; index < 1000; index += 1) sink.write('record ' + index)
+    process.exit(7)`
+  const { stderr, status } = run(script, root)
+  expect({ stderr, status }).toEqual({ stderr: '', status: 7 })
+  const found = await texts(await stream(root))
+  expect(found.slice(0, 1000)).toEqual(range(0, 1000).map((index) => `record ${index}`))
+  expect(found.slice(1000)).toEqual(['last', 'very last', 'the end'])
 })
 
 test.each<[string, unknown, string]>([

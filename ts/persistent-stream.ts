@@ -401,11 +401,17 @@ export class PersistentStream<
  */
 function newStream(): { stream: NativeStream; own: (appender: Appender) => void } {
   let owner: WeakRef<Appender> | undefined
-  const stream = new (native().NativeStream)(() => owner?.deref()?.settle())
+  // Something may be told before there is an owner. Without being fetched it would be the last: one call is for all.
+  let isEarly = false
+  const stream = new (native().NativeStream)(() => {
+    if (owner === undefined) isEarly = true
+    else owner.deref()?.settle()
+  })
   return {
     stream,
     own: (appender) => {
       owner = new WeakRef(appender)
+      if (isEarly) appender.settle()
     },
   }
 }

@@ -186,10 +186,11 @@ export class Appender implements Holder {
     }
   }
 
-  /** Why records that nobody waited for were lost, once. */
+  /** Why records that nobody waited for were lost, once. To be called when a flush, or the close, has settled. */
   takeLost(): Failure | undefined {
     const lost = this.#lost
     this.#lost = undefined
+    this.#diagnostics.told()
     return lost
   }
 

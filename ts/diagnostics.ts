@@ -1,6 +1,7 @@
 /** What a stream tells whoever watches it, on channels of `node:diagnostics_channel`. Described in `docs/diagnostics.md`. */
 
 import { channel } from 'node:diagnostics_channel'
+import { clearTimeout, setTimeout } from 'node:timers'
 import type { PstreamError } from './errors.js'
 import { errorOf, present } from './failure.js'
 import type { Failure, RawBackground, RawReleased } from './native.js'
@@ -20,7 +21,6 @@ export interface StreamMessage {
  * @example
  * ```ts
  * import { subscribe } from 'node:diagnostics_channel'
- * import type { CommitMessage } from 'pstream'
  *
  * subscribe('pstream:commit', (message) => {
  *   const { name, records, durationMs } = message as CommitMessage
@@ -65,7 +65,6 @@ export interface TrimMessage extends StreamMessage {
  * @example
  * ```ts
  * import { subscribe } from 'node:diagnostics_channel'
- * import type { FailureMessage } from 'pstream'
  *
  * subscribe('pstream:failure', (message) => {
  *   const { name, operation, error, loss } = message as FailureMessage
@@ -110,6 +109,9 @@ const recoveries = channel('pstream:recovery')
 const trims = channel('pstream:trim')
 const failures = channel('pstream:failure')
 
+/** Whoever flushes, or closes the stream, within this time is told by that. */
+const PATIENCE_MS = 1000
+
 /**
  * The messages of one stream. A subscriber may call the stream: nothing is to be told in the midst of a change. What it
  * throws is an uncaught exception, later; that is how Node.js has it.
@@ -119,6 +121,8 @@ const failures = channel('pstream:failure')
 export class Diagnostics {
   readonly #stream: StreamMessage
   #warned = false
+  /** A warning that is due unless somebody is told. */
+  #warning: NodeJS.Timeout | undefined
 
   constructor(stream: StreamMessage) {
     this.#stream = stream
@@ -134,6 +138,12 @@ export class Diagnostics {
 
   opened(report: RecoveryReport): void {
     this.#recovered('open', report)
+  }
+
+  /** Somebody is told of what was lost. */
+  told(): void {
+    clearTimeout(this.#warning)
+    this.#warning = undefined
   }
 
   /** `unheard`: whether there are records among those that were not committed for which nobody waits. */
@@ -169,12 +179,14 @@ export class Diagnostics {
 
   /** Nobody watches, and perhaps nobody will ever flush. Once a stream. */
   #warn({ code, message }: Failure): void {
-    if (this.#warned) return
-    this.#warned = true
+    if (this.#warned || this.#warning !== undefined) return
     const { directory, name } = this.#stream
     const detail =
       'The next flush() or close() rejects with the error; a subscriber of the channel pstream:failure gets it.'
     const text = `records of the stream '${name}' in ${directory} may be lost: ${message}`
-    process.emitWarning(text, { type: 'PstreamWarning', code, detail })
+    this.#warning = setTimeout(() => {
+      this.#warned = true
+      process.emitWarning(text, { type: 'PstreamWarning', code, detail })
+    }, PATIENCE_MS).unref()
   }
 }

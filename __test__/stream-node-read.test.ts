@@ -195,6 +195,19 @@ test('left in the midst of a loop, it is destroyed', async () => {
   expect(readable.destroyed).toBe(true)
 })
 
+test('disposed of as Node.js has it', async () => {
+  const log = await stream(folder())
+  const both = [log.createReadStream(), log.createWriteStream()]
+  for (const each of both) {
+    // Node.js has it of readable streams since 20.5, of writable ones since 22.
+    const dispose = (each as Partial<AsyncDisposable>)[Symbol.asyncDispose]
+    if (dispose === undefined) continue
+    await dispose.call(each)
+    expect(each.destroyed).toBe(true)
+  }
+  expect(both[0]?.destroyed).toBe(true)
+})
+
 test('a pipeline whose sink fails destroys it', async () => {
   const log = await stream(folder())
   await appendEach(log, 10)

@@ -186,11 +186,11 @@ export class Appender implements Holder {
     }
   }
 
-  /** Why records that nobody waited for were lost, once. To be called when a flush, or the close, has settled. */
-  takeLost(): Failure | undefined {
+  /** Why records that nobody waited for were lost, once: for whoever has flushed or closed, with this outcome. */
+  takeLost(outcome: unknown): Failure | undefined {
     const lost = this.#lost
     this.#lost = undefined
-    this.#diagnostics.told()
+    if (lost !== undefined || isFailure(outcome)) this.#diagnostics.told()
     return lost
   }
 

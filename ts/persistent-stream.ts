@@ -294,8 +294,7 @@ export class PersistentStream<
     const signal = this.#signal(options)
     this.#appender.checkOpen()
     const outcome = await abortable(this.#appender.flush(), signal)
-    const lost = this.#appender.takeLost()
-    unwrap<Outcome>(lost ?? outcome)
+    unwrap<Outcome>(this.#appender.takeLost(outcome) ?? outcome)
   }
 
   /**
@@ -331,7 +330,7 @@ export class PersistentStream<
   flushSync(): void {
     this.#appender.checkOpen()
     const outcome = this.#appender.flushSync()
-    unwrap<Outcome>(this.#appender.takeLost() ?? outcome)
+    unwrap<Outcome>(this.#appender.takeLost(outcome) ?? outcome)
   }
 
   /**
@@ -344,7 +343,7 @@ export class PersistentStream<
     if (this.#closing !== undefined) return
     this.#closing = Promise.resolve()
     this.#closedProperly = failure === undefined
-    const lost = this.#appender.takeLost() ?? failure
+    const lost = this.#appender.takeLost(failure) ?? failure
     if (lost !== undefined) raise(lost)
   }
 
@@ -376,7 +375,7 @@ export class PersistentStream<
     this.#side.close()
     const failure = await this.#appender.close()
     await this.#side.settled()
-    const lost = this.#appender.takeLost()
+    const lost = this.#appender.takeLost(failure)
     this.#closedProperly = failure === undefined
     if (lost !== undefined) raise(lost)
     if (isFailure(failure)) raise(failure)

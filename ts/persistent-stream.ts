@@ -364,7 +364,7 @@ export class PersistentStream<
    * it resolves: reads that have not reached their end with `PSTREAM_CLOSED`. May be called again.
    *
    * Rejects with `PSTREAM_SYNC_FAILED`, `PSTREAM_NO_SPACE` or `PSTREAM_IO`, or with the error of a
-   * {@link PersistentStream.write} that nobody has been told of; closed it is all the same.
+   * {@link PersistentStream.write}, or of a sync in the background, that nobody has been told of; closed it is all the same.
    */
   override close(): Promise<void> {
     this.#closing ??= this.#close()

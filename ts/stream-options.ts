@@ -27,7 +27,8 @@ export interface StreamOptions extends BlockFileOptions {
   blockSize?: Size
   /**
    * When an append resolves: when its record survives a power cut (`'durable'`), or when it survives the process and not
-   * yet the machine (`'written'`). Default `'durable'`.
+   * yet the machine (`'written'`). Of a sync that fails later the next `flush` tells, or the `close`, and the channel
+   * `pstream:failure` at once: see `docs/diagnostics.md`. Default `'durable'`.
    */
   durability?: 'durable' | 'written'
   /** With `'written'`: after how many milliseconds at most it is durable all the same, 1 to 2^31 - 1. Default 1000. */

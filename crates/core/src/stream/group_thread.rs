@@ -163,6 +163,7 @@ impl<'a> Thread<'a> {
                 if let Err(error) = self.log.watermark() {
                     self.tell_of(Duty::Watermark, Arc::new(error));
                 }
+                self.log.release_memory();
                 self.marked = Instant::now();
             }
             Chore::Sync => {

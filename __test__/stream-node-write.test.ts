@@ -344,7 +344,7 @@ test('an append that waits keeps the process alive, one that is done does not', 
 test('process.exit() in the same tick commits what it was given, also by an exit listener', async () => {
   const root = folder()
   const script = `
-    const stream = await PersistentStream.open(root)
+    const stream = await PersistentStream.open(root, { maxPendingBytes: 20_000 })
     const [sink, other] = [stream.createWriteStream(), stream.createWriteStream()]
     process.on('exit', () => {
       sink.write('last')

@@ -80,7 +80,9 @@ export class Appender implements Holder {
     const length = this.#bound(item)
     this.#checkRoom(costOf(length))
     const run = this.#put(item, length, durability)
-    return run.outcomeOf(run.records - 1)
+    const offset = run.records - 1
+    this.commitAtExit()
+    return run.outcomeOf(offset)
   }
 
   /** Takes a record that nobody waits for, and says whether there is room for more. */
@@ -89,10 +91,14 @@ export class Appender implements Holder {
     // What `true` has promised is kept, whatever its size.
     if (this.pendingBytes >= this.#maxPending) this.#checkRoom(costOf(length))
     this.#put(item, length, durability).untold = true
+    this.commitAtExit()
     return this.pendingBytes < this.#maxPending
   }
 
-  /** Takes a record if there is room for it, and returns the run that it is in; what becomes of that is told by the run. */
+  /**
+   * Takes a record if there is room for it, and returns the run that it is in; what becomes of that is told by the run.
+   * Behind the last of them {@link Appender.commitAtExit} is to be called.
+   */
   take(item: Item, durability: Durability): Run | undefined {
     const cost = costOf(this.#bound(item))
     if (this.#hasRoom(cost)) return this.#put(item, cost, durability)
@@ -122,7 +128,7 @@ export class Appender implements Holder {
     // Once all of them are there: a worker that is terminated leaves all of them, or none.
     arena.mark()
     const outcome = run.outcomeOf(0)
-    if (exitDeadline !== undefined) this.flushAtExit()?.(exitDeadline)
+    this.commitAtExit()
     return outcome
   }
 
@@ -184,6 +190,16 @@ export class Appender implements Holder {
       if (this.#native.wait(this.#lastTicket, left) !== true) this.#native.giveUp()
       this.settle()
     }
+  }
+
+  /**
+   * What is appended when the process ends, by a listener or where something settles, is committed at once: no microtask
+   * comes any more. Says whether it was time.
+   */
+  commitAtExit(): boolean {
+    if (exitDeadline === undefined) return false
+    this.flushAtExit()?.(exitDeadline)
+    return true
   }
 
   /** Why records that nobody waited for were lost, once: for whoever has flushed or closed, with this outcome. */
@@ -350,8 +366,6 @@ export class Appender implements Holder {
     }
     this.#count(run, arena.put(item))
     arena.mark()
-    // Of another listener: no microtask comes any more.
-    if (exitDeadline !== undefined) this.flushAtExit()?.(exitDeadline)
     return run
   }
 

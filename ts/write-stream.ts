@@ -115,13 +115,14 @@ export class RecordWritable extends Writable {
       appender.checkOpen()
       while (batch.next < batch.chunks.length && batch.error === undefined) {
         if (this.destroyed) throw new ClosedError('the write stream was destroyed before this was appended')
-        if (!this.#handOne(batch)) {
+        if (!this.#handOne(batch) && !(appender.commitAtExit() && this.#handOne(batch))) {
           const goOn = () => this.#handOver(batch)
           const fail = (error: unknown) => this.#end(batch, thrown(error))
           appender.ready().then(goOn, fail)
           return
         }
       }
+      appender.commitAtExit()
       this.#end(batch, undefined)
     } catch (error) {
       this.#end(batch, thrown(error))

@@ -15,11 +15,13 @@
 //!   `salvage` (going on behind damage)
 //! - `read`: the reader
 //! - `stats`: what it has done, and what it takes
+//! - `background`: what was done on the side, for whoever watches
 //! - `report`: what an open has found
 //!
 //! The protocol, and its fourteen rules that comments refer to by number, are in `docs/recovery.md`.
 
 mod active;
+mod background;
 mod destroy;
 mod evidence;
 mod folder;
@@ -47,6 +49,7 @@ mod tail;
 mod torn;
 mod writer;
 
+pub use background::{Background, Duty};
 pub use destroy::destroy;
 pub use folder::make_folder;
 pub use group::Group;

@@ -1,11 +1,13 @@
 //! Cursors: one consumer each, a position that never goes back, what retention has to keep.
 
 use std::path::Path;
+use std::time::Duration;
 
 use pstream_core::ErrorKind;
 use pstream_core::format::StreamId;
-use pstream_core::stream::cursor::{Cursor, Folder};
-use pstream_core::stream::destroy;
+use pstream_core::stream::cursor::{Cursor, Folder, resolve};
+use pstream_core::stream::read::Start;
+use pstream_core::stream::{Level, destroy};
 use pstream_sim::{Effect, Fault, Keep, SimDisk};
 
 use crate::harness::{DIR, NAME, commit_each, disk, open, options, rest};
@@ -172,8 +174,65 @@ fn goes_with_the_stream() {
     let (mut log, _) = open(&disk);
     commit_each(&mut log, 0..3, 100);
     log.close().unwrap();
-    drop(make(&disk, 1));
+    let cursor = make(&disk, 1);
+    let error = destroy(&disk.io(), Path::new(DIR), &options()).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Locked(Some(_))), "{error}");
+    assert_eq!(open(&disk).1.next_seq, 3, "with nothing removed");
+    drop(cursor);
+    let trimming = folder(&disk).exclude().unwrap();
+    let error = destroy(&disk.io(), Path::new(DIR), &options()).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Locked(None)), "{error}");
+    drop(trimming);
     rest(&disk);
     destroy(&disk.io(), Path::new(DIR), &options()).unwrap();
     assert_eq!(disk.names("/d/s.meta").unwrap_or_default(), Vec::<String>::new());
+}
+
+/// What is left is what is on the disk, whatever the snapshot says.
+#[test]
+fn a_place_is_looked_up() {
+    let disk = disk(10);
+    let (mut log, _) = open(&disk);
+    disk.set_now(Duration::from_secs(3_000_001_000));
+    commit_each(&mut log, 0..20, 6000);
+    disk.set_now(Duration::from_secs(3_000_002_000));
+    commit_each(&mut log, 20..40, 6000);
+    let snapshot = log.snapshot(Level::Durable).unwrap();
+    let kind = |to: Start| resolve(&snapshot, to).map_err(|error| error.kind().clone());
+    assert_eq!(kind(Start::Oldest), Ok(0));
+    assert_eq!(kind(Start::End), Ok(40));
+    assert_eq!(kind(Start::Seq(40)), Ok(40));
+    assert_eq!(kind(Start::Seq(41)), Err(ErrorKind::InvalidInput));
+    assert_eq!(kind(Start::Time(3_000_001_500_000)), Ok(20));
+    assert_eq!(kind(Start::Time(4_000_000_000_000)), Ok(40));
+    // By somebody else.
+    disk.io().remove_file(Path::new("/d/s.0001-12")).unwrap();
+    let oldest = kind(Start::Oldest).unwrap();
+    assert!(oldest > 0 && oldest < 20, "{oldest}");
+    assert_eq!(kind(Start::Seq(0)), Err(ErrorKind::Trimmed(oldest)));
+    assert_eq!(kind(Start::Time(0)), Ok(oldest));
+    assert_eq!(kind(Start::Seq(oldest)), Ok(oldest));
+}
+
+#[test]
+fn bytes_behind_a_record_are_told_without_reading() {
+    let disk = disk(11);
+    let (mut log, _) = open(&disk);
+    commit_each(&mut log, 0..60, 3000);
+    let snapshot = log.snapshot(Level::Durable).unwrap();
+    let calls = disk.call_count();
+    let all = snapshot.bytes_from(0);
+    assert_eq!((snapshot.bytes_from(60), snapshot.bytes_from(99)), (0, 0));
+    for seq in 0..60 {
+        let (here, next) = (snapshot.bytes_from(seq), snapshot.bytes_from(seq + 1));
+        assert!(here > next, "{seq}");
+        let expected = all * (60 - seq) / 60;
+        assert!(here.abs_diff(expected) < all / 10, "{seq}: {here}, about {expected}");
+    }
+    assert_eq!(disk.call_count(), calls);
+    assert_eq!(all, snapshot.bytes().unwrap());
+    for slot in snapshot.files() {
+        let start = slot.start().unwrap();
+        assert_eq!(snapshot.bytes_from(start.seq), snapshot.end() - start.position);
+    }
 }

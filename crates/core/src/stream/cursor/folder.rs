@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::guard::{self, Guard};
-use super::held::{Cursor, Lease};
-use super::name::Place;
+use super::held::{Cursor, Lease, in_use};
+use super::name::{GUARD, Place};
 use super::slots::{self, Seen};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::StreamId;
 use crate::format::cursor_slot::CursorSlot;
 use crate::io::{FileKind, Io};
+use crate::lock_file::{Attempt, Lock, LockMode, attempt};
 
 /// The folder `<name>.meta/cursors` of a stream. Needs neither the stream's lock nor its writer: whoever may write in this
 /// folder can have cursors.
@@ -172,6 +173,29 @@ impl Folder {
         self.sync(&self.path)?;
         lease.remove();
         Ok(())
+    }
+
+    /// Keeps everybody from the cursors for as long as what it returns is held: for who removes all of them. Makes nothing.
+    pub(in crate::stream) fn seize(&self) -> Result<Vec<Lock>> {
+        let mut locks = Vec::new();
+        let guard = self.path.join(GUARD);
+        let places = self.places()?;
+        for path in std::iter::once(guard).chain(places.iter().map(Place::lock)) {
+            match self.io.metadata(&path) {
+                Err(error) if error.kind() == OsKind::NotFound => continue,
+                Err(error) => return Err(Error::io("stat", &path, error)),
+                Ok(_) => {}
+            }
+            match attempt(&*self.io, &path, LockMode::BestEffort)? {
+                Attempt::Held(lock) => locks.push(lock),
+                Attempt::Outdated => {}
+                Attempt::Taken => {
+                    let place = places.iter().find(|place| place.lock() == path);
+                    return Err(in_use(&*self.io, place, &path));
+                }
+            }
+        }
+        Ok(locks)
     }
 
     pub(super) fn guard(&self) -> Result<Guard> {

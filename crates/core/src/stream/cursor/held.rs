@@ -1,6 +1,7 @@
 //! A cursor in the hands of its consumer.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::folder::Folder;
@@ -36,9 +37,7 @@ impl Lease {
                 Attempt::Outdated => {}
             }
         }
-        let holder = living(read_holder(&**io, &place.holder()).unwrap_or_default());
-        let message = format!("cursor '{}' is in use", place.name());
-        Err(Error::new(ErrorKind::Locked(Some(holder)), message).at_path(&path))
+        Err(in_use(&**io, Some(place), &path))
     }
 
     /// Gives the lock up and removes its file, in this order reversed: so that nobody can lock the file in between and have
@@ -47,6 +46,13 @@ impl Lease {
         drop(self.io.remove_file(&self.place.temporary()));
         drop(self.io.remove_file(&self.place.lock()));
     }
+}
+
+/// Somebody has the lock at `path`: that of a cursor, or the guard.
+pub(super) fn in_use(io: &dyn Io, place: Option<&Place>, path: &Path) -> Error {
+    let holder = place.map(|place| living(read_holder(io, &place.holder()).unwrap_or_default()));
+    let what = place.map_or("the guard of the cursors".to_owned(), |place| format!("cursor '{}'", place.name()));
+    Error::new(ErrorKind::Locked(holder), format!("{what} is in use")).at_path(path)
 }
 
 impl Drop for Lease {

@@ -5,13 +5,16 @@
 //! - `guard`: what keeps the making of cursors and trimming apart
 //! - `folder`: all cursors of a stream
 //! - `held`: one in the hands of its consumer
+//! - `place`: where in a stream a cursor goes
 
 mod folder;
 mod guard;
 mod held;
 mod name;
+mod place;
 mod slots;
 
 pub use folder::{Folder, Listed, State};
 pub use guard::Guard;
 pub use held::Cursor;
+pub use place::resolve;

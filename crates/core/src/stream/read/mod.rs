@@ -1,7 +1,7 @@
 //! Reading a stream: what was durable, every byte of it checked.
 //!
 //! - `slot`: a file in the list, opened when somebody reads it; `segment`: the open file with its place in the stream
-//! - `snapshot`: the list, up to an end
+//! - `snapshot`: the list, up to an end; `extent`: what is left of it
 //! - `window`: the piece of a file's data that is in memory
 //! - `chain`: from batch to batch through one file, with every check; `track`: from file to file
 //! - `resync`: on behind damage
@@ -9,6 +9,7 @@
 //! - `reader`, `records`, `search`, `verify`: what is done with it
 
 mod chain;
+mod extent;
 mod reader;
 mod records;
 mod resync;

@@ -241,7 +241,7 @@ impl Snapshot {
     }
 
     /// Number of the first file that is still there.
-    fn first_left(&self) -> Result<usize> {
+    pub(super) fn first_left(&self) -> Result<usize> {
         let gone = |_, number| {
             let slot = self.files.get(to_usize(number));
             Ok(slot.map(|slot| (number, slot.is_gone())))

@@ -24,6 +24,7 @@ import { type Durability, durability, maxPending, rawOptions, type StreamOptions
 import { StreamReader } from './stream-reader.js'
 import { type RecoveryReport, recoveryReport } from './stream-report.js'
 import type { StreamStats } from './stream-stats.js'
+import { Tide } from './tide.js'
 
 /** How one append is done. */
 export interface AppendOptions extends AbortOptions {
@@ -128,9 +129,13 @@ export class PersistentStream<
     const info = await whenUnlocked(timeout, () => stream.open(folder, name, raw), signal)
     const { directory: at, maxRecordBytes: maxRecord, nextSeq: seq } = info
     const { flushOnExit } = raw
-    const appender = new Appender(stream, { maxPending: pending, maxRecord, seq, at, flushOnExit })
+    const tide = new Tide({
+      durable: () => unwrap(stream.durableSeq()),
+      written: () => unwrap(stream.writtenSeq()),
+    })
+    const appender = new Appender(stream, { maxPending: pending, maxRecord, seq, at, flushOnExit, tide })
     own(appender)
-    const side = new ReadSide(stream, { directory: at, encoding: given.encoding, keepCache: raw.file.keepCache })
+    const side = new ReadSide(stream, { directory: at, encoding: given.encoding, keepCache: raw.file.keepCache, tide })
     const opened = new PersistentStream<unknown, unknown>(KEY, {
       native: stream,
       appender,
@@ -294,6 +299,7 @@ export class PersistentStream<
    * under way it waits for that, whose promise tells of errors; of a closed stream it does nothing.
    */
   closeSync(): void {
+    this.#side.close()
     const failure = this.#appender.closeSync()
     if (this.#closing !== undefined) return
     this.#closing = Promise.resolve()
@@ -327,7 +333,7 @@ export class PersistentStream<
   }
 
   async #close(): Promise<void> {
-    this.#side.closed = true
+    this.#side.close()
     const failure = await this.#appender.close()
     await this.#side.settled()
     const lost = this.#appender.takeLost()

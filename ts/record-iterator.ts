@@ -7,7 +7,7 @@ import { Gate } from './gate.js'
 import { watch } from './idle.js'
 import type { Reading } from './read-options.js'
 import { RecordRun } from './record-run.js'
-import type { ReadSide, RunSource } from './run-source.js'
+import type { ReadSide, Source } from './run-source.js'
 import { gapOf } from './stream-report.js'
 
 /**
@@ -26,7 +26,7 @@ export type Take<R> = (run: RecordRun, most: number) => R | undefined
 export interface Plan {
   readonly reading: Reading
   readonly side: ReadSide
-  readonly source: RunSource
+  readonly source: Source
 }
 
 /**
@@ -42,7 +42,7 @@ const noop = () => {}
 export class RunIterator<R> implements RecordIterator<R> {
   readonly #reading: Reading
   readonly #side: ReadSide
-  readonly #source: RunSource
+  readonly #source: Source
   readonly #take: Take<R>
   readonly #signal: AbortSignal | undefined
   /** How many records may still be given. */
@@ -103,6 +103,8 @@ export class RunIterator<R> implements RecordIterator<R> {
   /** Gives up what is in memory: it will be read again. */
   rest(): boolean {
     if (this.#done) return true
+    // What waits for records that are to come holds nothing.
+    if (this.#run === undefined && this.#source.isWaiting) return true
     const isBusy = this.#isUsed || this.#waiting > 0
     this.#isUsed = false
     if (isBusy) return false
@@ -147,6 +149,7 @@ export class RunIterator<R> implements RecordIterator<R> {
       if (this.#done) return nothing()
       this.#signal?.throwIfAborted()
       if (this.#limit === 0 || (this.#ended && (this.#run?.isUsedUp ?? true))) break
+      if (this.#side.closed && this.#reading.raw.live) break
       this.#side.checkOpen()
       if (this.#sinceTurn >= MOST_A_TURN) {
         this.#sinceTurn = 0
@@ -199,7 +202,7 @@ export class RunIterator<R> implements RecordIterator<R> {
     const seq = this.#run?.nextSeq ?? this.#position
     // Nothing was given, not even a run: nothing is held either.
     if (seq === undefined) return
-    this.#source.rest(seq)
+    this.#source.goBack(seq)
     this.#position = seq
     this.#run = undefined
     this.#runs = 0

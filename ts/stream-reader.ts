@@ -1,9 +1,10 @@
 import { abortable } from './abort.js'
 import { type AbortOptions, abortSignal, integer, isFunction, optionsObject, refuse } from './arguments.js'
 import type { OwnBytes } from './block-file.js'
-import { decoder } from './encoding.js'
+import { decoder, isHidden } from './encoding.js'
 import { InvalidInputError } from './errors.js'
 import { unwrap } from './failure.js'
+import { LiveSource } from './live-source.js'
 import { native } from './native.js'
 import { type ReadOptions, reading, type StreamRecord } from './read-options.js'
 import { type RecordIterator, RunIterator, refused, type Take } from './record-iterator.js'
@@ -215,7 +216,9 @@ export abstract class StreamReader<Out = OwnBytes> implements AsyncDisposable {
     try {
       const plan = reading(options, side.keepCache)
       side.checkOpen()
-      const source = new RunSource(side, unwrap(native().readStream(side.native, plan.raw)))
+      const source = plan.raw.live
+        ? new LiveSource(side, plan.raw, isHidden(side.encoding, plan.copy))
+        : new RunSource(side, unwrap(native().readStream(side.native, plan.raw)))
       return new RunIterator({ reading: plan, side, source }, take)
     } catch (error) {
       return refused(error)

@@ -24,6 +24,8 @@ pub struct RawReadOptions {
     pub written: bool,
     /// Damage is told of, and reading goes on behind it.
     pub pass_gaps: bool,
+    /// `live`: after the end there may be more. Does not go with `'end'`, which is no place once there is more.
+    pub live: bool,
 }
 
 impl RawReadOptions {
@@ -57,8 +59,10 @@ pub struct RawRun {
     pub records: i64,
     /// Damage in front of them.
     pub gaps: Vec<RawReadGap>,
-    /// Nothing comes behind them.
+    /// Nothing comes behind them; of a live read: nothing yet.
     pub end: bool,
+    /// The seq to go on with.
+    pub next_seq: i64,
 }
 
 /// Damage that was gone past.

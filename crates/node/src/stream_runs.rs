@@ -16,10 +16,17 @@ use crate::stream_read_data::{RawReadGap, RawReadOptions, RawRun};
 /// In front of a batch.
 const HEAD: usize = 20;
 
+/// What can be read by now.
+pub(crate) type Snapshots = Box<dyn Fn() -> Result<Snapshot> + Send>;
+
 /// A read, and what was read of it and not handed over yet.
 pub(crate) struct Runs {
     snapshot: Snapshot,
+    /// Of a live read.
+    later: Option<Snapshots>,
     from: Start,
+    /// Everything in front of this seq was read before.
+    rested: Option<u64>,
     to: u64,
     cache: CachePolicy,
     pass_gaps: bool,
@@ -39,10 +46,12 @@ struct Open {
 }
 
 impl Runs {
-    pub(crate) fn new(snapshot: Snapshot, options: &RawReadOptions) -> Self {
+    pub(crate) fn new(snapshot: Snapshot, later: Option<Snapshots>, options: &RawReadOptions) -> Self {
         Self {
             snapshot,
+            later,
             from: options.from(),
+            rested: None,
             to: count(options.to),
             cache: options.cache(),
             pass_gaps: options.pass_gaps,
@@ -59,6 +68,7 @@ impl Runs {
     pub(crate) fn rest(&mut self, seq: u64) {
         self.let_go();
         self.from = Start::Seq(seq);
+        self.rested = Some(seq);
         self.gaps.clear();
         self.batches.clear();
         self.failed = None;
@@ -67,12 +77,14 @@ impl Runs {
 
     /// Fills `into` with what comes next. If not even the first batch fits, what comes next is kept for the next call.
     pub(crate) fn next(&mut self, into: &mut [u8]) -> Result<RawRun> {
+        self.renew()?;
         if self.is_used_up() {
             self.read()?;
         }
         let needed = self.batches.front().map_or(0, |batch| HEAD.saturating_add(batch.place.len()));
         if needed > into.len() {
-            return Ok(RawRun { used: 0, needed: length(needed), records: 0, gaps: Vec::new(), end: false });
+            let next_seq = number(self.next_seq());
+            return Ok(RawRun { used: 0, needed: length(needed), records: 0, gaps: Vec::new(), end: false, next_seq });
         }
         let gaps: Vec<RawReadGap> = self.gaps.drain(..).map(|gap| RawReadGap::from(&gap)).collect();
         if let Some(error) = self.failed.take_if(|_| gaps.is_empty() && self.batches.is_empty()) {
@@ -95,11 +107,36 @@ impl Runs {
         {
             self.failed = Some(error);
         }
-        if self.ended {
+        let next_seq = number(self.next_seq());
+        if self.ended && self.later.is_none() {
             self.let_go();
         }
         let end = self.ended && self.gaps.is_empty();
-        Ok(RawRun { used, needed: 0, records, gaps, end })
+        Ok(RawRun { used, needed: 0, records, gaps, end, next_seq })
+    }
+
+    /// A live read that is at the end of what there was, or has no file open: goes on to the end of what there is now.
+    fn renew(&mut self) -> Result<()> {
+        let Some(later) = &self.later else { return Ok(()) };
+        let told = self.batches.is_empty() && self.gaps.is_empty() && self.failed.is_none();
+        if !told || !self.ended && self.open.is_some() {
+            return Ok(());
+        }
+        let snapshot = later()?;
+        match (&mut self.open, self.rested) {
+            (Some(open), _) => open.reader.renew(snapshot.clone())?,
+            (None, Some(seq)) => snapshot.check_follows(&self.snapshot, seq)?,
+            // Nothing was read.
+            (None, None) => {}
+        }
+        (self.snapshot, self.ended) = (snapshot, false);
+        Ok(())
+    }
+
+    /// Of the record that comes next, if that is not hurt.
+    fn next_seq(&self) -> u64 {
+        let in_run = self.batches.front().map(|batch| batch.seq);
+        in_run.or_else(|| self.open.as_ref().map(|open| open.reader.seq())).unwrap_or(0)
     }
 
     fn is_used_up(&self) -> bool {

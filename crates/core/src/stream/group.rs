@@ -230,6 +230,12 @@ impl Group {
         self.shared.shown().view.durable
     }
 
+    /// Everything in front of it is written, durable or not, as of the last commit; also when it is closed.
+    #[must_use]
+    pub fn written(&self) -> Mark {
+        self.shared.shown().view.written
+    }
+
     /// What the stream has done since it was opened, and what it takes: as of the last commit, also when it is closed.
     #[must_use]
     pub fn stats(&self) -> Stats {

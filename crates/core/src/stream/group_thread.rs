@@ -158,10 +158,13 @@ impl<'a> Thread<'a> {
             }
             Chore::Sync => {
                 self.unsynced = None;
-                if let Err(error) = self.log.flush() {
-                    self.lost = Some(Arc::new(error));
-                }
+                let flushed = self.log.flush();
                 self.publish();
+                match flushed {
+                    // Behind what was published: who is told of it looks.
+                    Ok(durable) => self.listener.risen(durable.seq),
+                    Err(error) => self.lost = Some(Arc::new(error)),
+                }
             }
         }
     }

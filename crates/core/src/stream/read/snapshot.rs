@@ -29,7 +29,7 @@ impl View {
             Level::Durable => self.durable,
             Level::Written => self.written,
         };
-        let (files, durable) = (Arc::clone(&self.files), self.durable.position);
+        let (files, durable) = (Arc::clone(&self.files), self.durable);
         Snapshot { id: self.id, files, durable, end, generation: self.generation }
     }
 }
@@ -59,8 +59,8 @@ impl View {
 pub struct Snapshot {
     id: StreamId,
     files: Arc<[Arc<Slot>]>,
-    /// Position up to which it is durable.
-    durable: u64,
+    /// Up to where it is durable.
+    durable: Mark,
     end: Mark,
     generation: u64,
 }
@@ -88,7 +88,7 @@ impl Snapshot {
         if files.is_empty() {
             return Err(no_file());
         }
-        Ok(Self { id, files: files.into(), durable: durable.position, end: durable, generation: 0 })
+        Ok(Self { id, files: files.into(), durable, end: durable, generation: 0 })
     }
 
     /// The stream.
@@ -144,12 +144,25 @@ impl Snapshot {
 
     /// Whether everything in it is durable up to this position.
     pub(super) fn is_durable(&self, position: u64) -> bool {
-        position < self.durable || self.durable >= self.end.position
+        position < self.durable.position || self.durable.position >= self.end.position
     }
 
     /// Everything in front of it survives whatever happens.
     pub(super) fn durable(&self) -> u64 {
-        self.durable
+        self.durable.position
+    }
+
+    /// Whether who has read `earlier` up to the record `seq`, and has closed its files, may go on with this one, which is
+    /// of the same stream: see [`Reader::renew`].
+    ///
+    /// # Errors
+    ///
+    /// `PSTREAM_SYNC_FAILED` if a failed sync of the writer may have taken back records that were read.
+    pub fn check_follows(&self, earlier: &Self, seq: u64) -> Result<()> {
+        if self.generation <= earlier.generation || seq <= earlier.durable.seq {
+            return Ok(());
+        }
+        Err(taken_back())
     }
 
     pub(super) fn generation(&self) -> u64 {
@@ -325,6 +338,11 @@ impl Snapshot {
         let message = format!("record {seq} was released; the oldest one left is {oldest}");
         Err(Error::new(ErrorKind::Trimmed(oldest), message))
     }
+}
+
+/// Of a reader that was behind the durable end when the writer recovered.
+pub(super) fn taken_back() -> Error {
+    Error::new(ErrorKind::SyncFailed, "records that were read, written and not yet durable, may be lost")
 }
 
 fn no_file() -> Error {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::chain::{Damage, Met, Walk};
-use super::snapshot::{Place, Snapshot};
+use super::snapshot::{Place, Snapshot, taken_back};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A place in a stream, between two batches.
@@ -105,8 +105,7 @@ impl Track {
                 return Ok(true);
             }
         } else if self.position() > self.snapshot.durable() {
-            let message = "records that were read, written and not yet durable, may be lost";
-            return Err(Error::new(ErrorKind::SyncFailed, message).at_path(self.walk.part.segment.file().path()));
+            return Err(taken_back().at_path(self.walk.part.segment.file().path()));
         }
         let index = self.walk.part.segment.batch().index;
         let files = snapshot.files();

@@ -8,6 +8,7 @@ export {
   type OwnBytes,
   type SequenceFile,
 } from './block-file.js'
+export { Cursor, type CursorInfo, type CursorReadOptions, type Lag } from './cursor.js'
 export type { Encoding } from './encoding.js'
 export {
   AlreadyExistsError,
@@ -44,6 +45,6 @@ export type { ReadOptions, StreamRecord, WriterReadOptions } from './read-option
 export type { RecordIterator } from './record-iterator.js'
 export type { RepairOptions, RepairReport, SequenceProblem, SequenceReport } from './sequence-tools.js'
 export type { StreamOptions } from './stream-options.js'
-export { StreamReader, type VerifyOptions, type VerifyProgress } from './stream-reader.js'
+export { type CursorOptions, StreamReader, type VerifyOptions, type VerifyProgress } from './stream-reader.js'
 export type { Gap, RecoveryReport, VerifyReport } from './stream-report.js'
 export type { StreamStats } from './stream-stats.js'

@@ -11,6 +11,7 @@ import {
   path,
 } from './arguments.js'
 import type { OwnBytes } from './block-file.js'
+import { cursorName } from './cursor-set.js'
 import { type Encode, type Encoding, encoder } from './encoding.js'
 import { InvalidInputError } from './errors.js'
 import { isFailure, unwrap } from './failure.js'
@@ -156,7 +157,7 @@ export class PersistentStream<
    * stays, and so does whatever else is in the folder. After a crash in the midst of it the stream opens without the records
    * that are gone, as if they had been trimmed; another call removes the rest.
    *
-   * Rejects with `PSTREAM_NOT_FOUND` if there is no such stream; `PSTREAM_LOCKED` if it is open, after
+   * Rejects with `PSTREAM_NOT_FOUND` if there is no such stream; `PSTREAM_LOCKED` if it is open, or one of its cursors is, after
    * 50 ms; `PSTREAM_INVALID_FILE` for a sequence of files that are no stream's; `PSTREAM_INVALID_INPUT`; the sequence errors
    * of {@link FileSequence.open}; `PSTREAM_SYNC_FAILED` and `PSTREAM_IO`: call it again.
    *
@@ -299,13 +300,27 @@ export class PersistentStream<
    * under way it waits for that, whose promise tells of errors; of a closed stream it does nothing.
    */
   closeSync(): void {
+    const cursors = this.#side.cursors.close()
     this.#side.close()
     const failure = this.#appender.closeSync()
+    cursors.finishSync(this.#endOf(failure))
     if (this.#closing !== undefined) return
     this.#closing = Promise.resolve()
     this.#closedProperly = failure === undefined
     const lost = this.#appender.takeLost() ?? failure
     if (lost !== undefined) raise(lost)
+  }
+
+  /**
+   * Deletes a cursor, durably: nothing is kept for it any more.
+   *
+   * Rejects with `PSTREAM_NOT_FOUND` if there is none of that name; `PSTREAM_LOCKED` if somebody has it, after 50 ms;
+   * `PSTREAM_INVALID_INPUT`; `PSTREAM_SYNC_FAILED` and `PSTREAM_IO`: call it again; `PSTREAM_CLOSED`.
+   */
+  async deleteCursor(name: string): Promise<void> {
+    const checked = cursorName(name)
+    this.#appender.checkOpen()
+    await this.#side.cursors.delete(checked)
   }
 
   /**
@@ -333,13 +348,21 @@ export class PersistentStream<
   }
 
   async #close(): Promise<void> {
+    const cursors = this.#side.cursors.close()
     this.#side.close()
     const failure = await this.#appender.close()
+    // Behind what has become durable last.
+    await cursors.finish(this.#endOf(failure))
     await this.#side.settled()
     const lost = this.#appender.takeLost()
     this.#closedProperly = failure === undefined
     if (lost !== undefined) raise(lost)
     if (isFailure(failure)) raise(failure)
+  }
+
+  /** Where the stream was durable to, when it was closed. */
+  #endOf(failure: unknown): number {
+    return failure === undefined ? this.#appender.nextSeq : unwrap(this.#native.durableSeq())
   }
 
   #appendOptions(options: AppendOptions): { level: Durability; signal: AbortSignal | undefined } {

@@ -2,6 +2,7 @@
 
 import { setImmediate as turn } from 'node:timers/promises'
 import { allocate, borrow, giveBack } from './arena.js'
+import { CursorSet } from './cursor-set.js'
 import { ClosedError } from './errors.js'
 import { isFailure } from './failure.js'
 import { Gate } from './gate.js'
@@ -27,6 +28,7 @@ export class ReadSide {
   readonly gate = new Gate(WIDTH)
   readonly tide: Tide
   readonly tail = new SharedTail(this)
+  readonly cursors = new CursorSet(this)
   closed = false
 
   constructor(native: NativeStream, options: { directory: string; encoding: unknown; keepCache: boolean; tide: Tide }) {

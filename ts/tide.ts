@@ -36,6 +36,7 @@ export class Tide {
   readonly #ends: Ends
   readonly #watch: Watch | undefined
   readonly #waiting = new Set<Waiter>()
+  readonly #listeners = new Set<() => void>()
   closed = false
 
   constructor(ends: Ends, watch?: Watch) {
@@ -63,8 +64,18 @@ export class Tide {
     if (this.#waiting.delete(waiter) && this.#waiting.size === 0) this.#watch?.end()
   }
 
+  /** Calls `listener` from now on whenever there may be more, or it is known that there will not be. */
+  listen(listener: () => void): void {
+    this.#listeners.add(listener)
+  }
+
+  unlisten(listener: () => void): void {
+    this.#listeners.delete(listener)
+  }
+
   /** There may be more. */
   rise(): void {
+    for (const listener of this.#listeners) listener()
     if (this.#waiting.size === 0) return
     const ends = [this.end(false), this.end(true)] as const
     for (const waiter of this.#waiting) {

@@ -19,6 +19,7 @@
 use napi_derive::napi;
 
 pub mod arena;
+pub mod cursor;
 pub mod error;
 pub mod file;
 pub mod sequence;

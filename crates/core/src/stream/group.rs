@@ -42,6 +42,8 @@ pub(super) struct Shared {
 /// As of the last commit.
 struct Shown {
     view: View,
+    /// A write or sync has failed since: the log must be recovered.
+    uncertain: bool,
     stats: Stats,
 }
 
@@ -125,7 +127,7 @@ impl Group {
     pub fn start(mut log: Log, options: GroupOptions, listener: Box<dyn Listener>) -> Result<Self> {
         let limits = log.options().limits()?;
         let stats = Stats { footprint: log.footprint()?, syncs: log.syncs(), ..Stats::default() };
-        let shown = Mutex::new(Shown { view: log.view()?, stats });
+        let shown = Mutex::new(Shown { view: log.view()?, uncertain: false, stats });
         let (wake, told) = (Condvar::new(), Condvar::new());
         let shared = Arc::new(Shared { queue: Mutex::default(), wake, told, options, shown });
         let theirs = Arc::clone(&shared);
@@ -236,6 +238,15 @@ impl Group {
         self.shared.shown().view.written
     }
 
+    /// Changes when what was written and is not durable may be lost: a write or sync has failed, or the log was recovered
+    /// behind that. Whoever has seen such a record, and waits until it is durable, finds out whether it is the same one still:
+    /// its seq may have been given to another. Odd as long as nothing new can become durable.
+    #[must_use]
+    pub fn doubts(&self) -> u64 {
+        let shown = self.shared.shown();
+        shown.view.generation.saturating_mul(2).saturating_add(u64::from(shown.uncertain))
+    }
+
     /// What the stream has done since it was opened, and what it takes: as of the last commit, also when it is closed.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -295,11 +306,12 @@ impl Shared {
     }
 
     /// `None`: there is nothing newer to show.
-    pub(super) fn publish(&self, view: Option<View>, stats: Stats) {
+    pub(super) fn publish(&self, view: Option<View>, uncertain: bool, stats: Stats) {
         let mut shown = self.shown();
         if let Some(view) = view {
             shown.view = view;
         }
+        shown.uncertain = uncertain;
         shown.stats = stats;
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pstream_core::ErrorKind;
 use pstream_core::format::StreamId;
-use pstream_core::stream::cursor::{Cursor, Folder, resolve};
+use pstream_core::stream::cursor::{Cursor, Folder, check, resolve};
 use pstream_core::stream::read::Start;
 use pstream_core::stream::{Level, destroy};
 use pstream_sim::{Effect, Fault, Keep, SimDisk};
@@ -235,4 +235,18 @@ fn bytes_behind_a_record_are_told_without_reading() {
         let start = slot.start().unwrap();
         assert_eq!(snapshot.bytes_from(start.seq), snapshot.end() - start.position);
     }
+}
+
+/// The stream was taken back to an earlier state, by hand.
+#[test]
+fn a_cursor_ahead_of_its_stream_is_damage() {
+    let disk = disk(12);
+    let (mut log, _) = open(&disk);
+    commit_each(&mut log, 0..5, 100);
+    let snapshot = log.snapshot(Level::Durable).unwrap();
+    let mut cursor = make(&disk, 5);
+    check(&cursor, &snapshot).unwrap();
+    cursor.commit(6, 100).unwrap();
+    let error = check(&cursor, &snapshot).unwrap_err();
+    assert_eq!((error.seqs(), error.path()), (Some(5..7), Some(Path::new(SLOTS))));
 }

@@ -1,7 +1,7 @@
 //! A cursor in the hands of its consumer.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::folder::Folder;
@@ -91,6 +91,7 @@ impl Drop for Lease {
 pub struct Cursor {
     lease: Lease,
     folder: Folder,
+    path: PathBuf,
     id: StreamId,
     /// `None` behind a failed write: what the disk has is unknown.
     file: Option<BlockFile>,
@@ -110,7 +111,8 @@ impl fmt::Debug for Cursor {
 impl Cursor {
     pub(super) fn new(lease: Lease, folder: Folder, id: StreamId) -> Result<Self> {
         let slot = CursorSlot { position: 0, counter: 0, time_ms: 0 };
-        let mut cursor = Self { lease, folder, id, file: None, slot, at: 0, damaged: false };
+        let path = lease.place.slots();
+        let mut cursor = Self { lease, folder, path, id, file: None, slot, at: 0, damaged: false };
         cursor.settle()?;
         Ok(cursor)
     }
@@ -119,6 +121,12 @@ impl Cursor {
     #[must_use]
     pub fn name(&self) -> &str {
         self.lease.place.name()
+    }
+
+    /// Its file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Seq of the next record to be handled; durable.
@@ -193,8 +201,7 @@ impl Cursor {
         if self.file.is_some() {
             return Ok(());
         }
-        let path = self.lease.place.slots();
-        let file = BlockFile::open(&**self.folder.io(), &path, SHIFT, FileOptions::default())?;
+        let file = BlockFile::open(&**self.folder.io(), &self.path, SHIFT, FileOptions::default())?;
         let certain = file.evict(&(0..file.shape().size()))? == Evicted::Done;
         let Standing { newest, at, damaged, .. } = match slots::read(&file, self.id) {
             Seen::Ours(standing) => standing,
@@ -210,8 +217,7 @@ impl Cursor {
     }
 
     fn lost(&self) -> Error {
-        let path = self.lease.place.slots();
         let message = format!("cursor '{}' is not there any more: somebody has replaced it", self.name());
-        Error::new(ErrorKind::NotFound, message).at_path(&path)
+        Error::new(ErrorKind::NotFound, message).at_path(&self.path)
     }
 }

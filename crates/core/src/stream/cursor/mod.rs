@@ -17,4 +17,4 @@ mod slots;
 pub use folder::{Folder, Listed, State};
 pub use guard::Guard;
 pub use held::Cursor;
-pub use place::resolve;
+pub use place::{check, resolve};

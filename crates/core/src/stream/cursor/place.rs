@@ -1,6 +1,7 @@
 //! Where in a stream a cursor is to go, and how far it is behind.
 
-use crate::error::{Error, ErrorKind, Result};
+use super::held::Cursor;
+use crate::error::{Damage, Error, ErrorKind, Result};
 use crate::stream::read::{ReadOptions, Snapshot, Start};
 
 /// The seq at which a cursor begins that is made or moved to `to`. To be called while nobody trims: what is released is looked
@@ -26,6 +27,22 @@ pub fn resolve(snapshot: &Snapshot, to: Start) -> Result<u64> {
         }
         Start::Seq(seq) => Ok(seq),
     }
+}
+
+/// For who knows where the stream ends: that a cursor is not ahead of it. Nothing that was durable vanishes, so the cursor is of
+/// a later state of the stream than this one, and would pass over what is appended next.
+///
+/// # Errors
+///
+/// `PSTREAM_CORRUPT`.
+pub fn check(cursor: &Cursor, snapshot: &Snapshot) -> Result<()> {
+    let (position, end) = (cursor.position(), snapshot.next_seq());
+    if position <= end {
+        return Ok(());
+    }
+    let name = cursor.name();
+    let message = format!("cursor '{name}' is at {position}, and the stream ends in front of {end}: records were lost");
+    Err(Error::new(ErrorKind::Corrupt(Damage { from_seq: Some(end), to_seq: Some(position) }), message).at_path(cursor.path()))
 }
 
 /// The first record from there on, wherever damage is: a cursor goes to what comes behind it.

@@ -1,16 +1,24 @@
 /** The runs of a live read: what others have read already, what is on disk, and where there is nothing more, a wait. */
 
 import { isFailure } from './failure.js'
-import { type Idler, watch } from './idle.js'
 import { type Failure, native, type RawReadOptions } from './native.js'
 import { type Fetched, type ReadSide, RunSource, type Source } from './run-source.js'
 import type { Waiter } from './tide.js'
 
 /** At the end there is nothing, either. */
-const NOTHING: Fetched = { memory: new ArrayBuffer(0), records: 0, gaps: [], end: true, nextSeq: 0 }
+const NOTHING: Fetched = {
+  memory: new ArrayBuffer(0),
+  records: 0,
+  gaps: [],
+  end: true,
+  nextSeq: 0,
+  generation: 0,
+  durable: 0,
+  kept: 0,
+}
 
 /** @internal */
-export class LiveSource implements Source, Waiter, Idler {
+export class LiveSource implements Source, Waiter {
   readonly written: boolean
   /** The seq that it waits for, if it does. */
   seq = 0
@@ -23,25 +31,25 @@ export class LiveSource implements Source, Waiter, Idler {
   /** What reads from disk for this read alone. Holds a file, and memory. */
   #disk: RunSource | undefined
   /** It was at the end of what there was, and so is with those who share. */
-  #caughtUp = false
+  #caughtUp: boolean
   /** What was asked for before it was wanted. */
   #ahead: Promise<Fetched | Failure> | undefined
   /** One more each time that it is put elsewhere: nothing comes of what is under way then. */
   #turn = 0
   #released = false
-  /** Whether the disk was used lately. */
-  #isUsed = false
+  /** When the last records were read: how often the writer had recovered, and what was durable. */
+  #generation = 0
+  #durable = Number.POSITIVE_INFINITY
   #wake: (() => void) | undefined
 
-  /** Throws what beginning to read throws. */
   constructor(side: ReadSide, raw: RawReadOptions, isHidden: boolean) {
     this.#side = side
     this.#raw = raw
     this.written = raw.written
     this.#isHidden = isHidden
+    this.#caughtUp = raw.start === 'end'
     if (raw.start === 'end') this.#position = side.tide.end(raw.written)
     else if (raw.start === 'seq') this.#position = raw.at
-    this.#caughtUp = raw.start === 'end'
   }
 
   get isWaiting(): boolean {
@@ -55,7 +63,8 @@ export class LiveSource implements Source, Waiter, Idler {
   }
 
   prefetch(): void {
-    if (this.#position !== undefined && this.#position < this.#side.tide.end(this.written)) this.#ahead ??= this.#load()
+    const position = this.#position
+    if (position !== undefined && this.#side.tide.has(position, this.written)) this.#ahead ??= this.#load()
   }
 
   goBack(seq: number): void {
@@ -82,109 +91,101 @@ export class LiveSource implements Source, Waiter, Idler {
     wake?.()
   }
 
-  /** Called now and then while there may be a file that nobody reads. */
-  rest(): boolean {
-    const isUsed = this.#isUsed
-    this.#isUsed = false
-    if (isUsed || !this.isWaiting) return this.#disk === undefined
-    this.#letGo()
-    return true
-  }
-
-  /** Gives up file and memory, and keeps the place. */
   #letGo(): void {
-    const disk = this.#disk
-    if (disk === undefined) return
-    // Of what may be taken back, native code keeps account.
-    if (this.written && this.#position !== undefined) disk.goBack(this.#position)
-    else {
-      this.#disk = undefined
-      void disk.release()
-    }
+    void this.#disk?.release()
+    this.#disk = undefined
   }
 
   get #isOver(): boolean {
-    return this.#released || this.#side.closed
+    return this.#released || this.#side.closed || (this.#position ?? 0) >= this.#raw.to
   }
 
   async #load(): Promise<Fetched | Failure> {
+    const { tide } = this.#side
     const turn = this.#turn
-    for (;;) {
-      if (turn !== this.#turn) return NOTHING
-      if (this.#isOver) return await this.#end()
-      const [position, end] = [this.#position, this.#side.tide.end(this.written)]
-      if (position !== undefined && position >= this.#raw.to) return await this.#end()
-      if (position !== undefined && position >= end) {
+    while (!this.#isOver) {
+      const position = this.#position
+      if (position !== undefined && !tide.has(position, this.written)) {
         await this.#until(position)
+        if (turn !== this.#turn) return NOTHING
         continue
       }
+      // Before it is read: what comes meanwhile is not missed.
+      const seen = position ?? tide.end(this.written)
       const run = await this.#read(position)
-      if (this.#isOver || turn !== this.#turn) continue
+      if (turn !== this.#turn) return NOTHING
+      if (this.#isOver) break
       if (isFailure(run)) return run
-      const { records, gaps, nextSeq } = run
-      // Nothing yet of a moment or later: what is next may be from before it.
-      if (records > 0 || position !== undefined || this.#raw.start === 'oldest') this.#position = nextSeq
-      if (run.end) this.#atEnd()
-      if (records > 0 || gaps.length > 0) return { ...run, end: false }
-      if (run.end) await this.#until(Math.max(end, this.#position ?? 0))
+      const lost = this.#lost(run, position)
+      if (lost !== undefined) return lost
+      this.#take(run)
+      if (run.records > 0 || run.gaps.length > 0) return { ...run, end: false }
+      const next = this.#position ?? seen
+      if (run.end && !tide.has(next, this.written)) await this.#until(next)
+      if (turn !== this.#turn) return NOTHING
     }
+    await this.release()
+    return NOTHING
   }
 
-  /** It has met the end of what there was. */
-  #atEnd(): void {
-    this.#caughtUp = true
+  #take({ records, nextSeq, end, generation, durable }: Fetched): void {
+    // Nothing yet of a moment or later: what is next may be from before it.
+    if (records > 0 || this.#position !== undefined || this.#raw.start === 'oldest') this.#position = nextSeq
+    if (records > 0) {
+      this.#generation = generation
+      this.#durable = durable
+    }
+    if (!end) return
     // From here on it goes with those who share.
-    if (!this.written) this.#letGo()
+    this.#caughtUp = true
+    this.#letGo()
+  }
+
+  /** Whether the writer has recovered since records were read that were not durable: they may be others by now. */
+  #lost({ generation, kept }: Fetched, position: number | undefined): Failure | undefined {
+    if (!this.written || position === undefined || generation <= this.#generation) return undefined
+    const isNext = generation === this.#generation + 1
+    if (position <= Math.max(this.#durable, isNext ? kept : 0)) return undefined
+    const message = 'records that were read, written and not yet durable, may be lost'
+    return { code: 'PSTREAM_SYNC_FAILED', message, path: this.#side.directory }
   }
 
   #read(position: number | undefined): Promise<Fetched | Failure> {
-    if (!this.written && position !== undefined) {
-      const shared = this.#side.tail.next(position, {
-        to: this.#raw.to,
-        joins: this.#caughtUp,
-        isHidden: this.#isHidden,
-      })
-      if (shared !== undefined) {
-        // It would go on where it was.
-        this.#letGo()
-        return this.#shared(shared, position)
-      }
-    }
-    return this.#fromDisk(position)
+    if (position === undefined) return this.#fromDisk(position)
+    const { durable, written } = this.#side.tails
+    const { to } = this.#raw
+    const asking = { to, joins: this.#caughtUp, isHidden: this.#isHidden, generation: this.#generation }
+    const shared = (this.written ? written : durable).next(position, asking)
+    if (shared === undefined) return this.#fromDisk(position)
+    // It would go on where it was.
+    this.#letGo()
+    return this.#shared(shared, position)
   }
 
-  /** What all read together; if that does not work, this read sees for itself. */
+  /** What was read for all; if that did not work, this read sees for itself. */
   async #shared(shared: Promise<Fetched | undefined>, position: number): Promise<Fetched | Failure> {
+    const turn = this.#turn
     const run = await shared
-    if (run !== undefined || this.#isOver) return run ?? NOTHING
-    return await this.#fromDisk(position)
+    if (run !== undefined) return run
+    return this.#isOver || turn !== this.#turn ? NOTHING : await this.#fromDisk(position)
   }
 
   #fromDisk(position: number | undefined): Promise<Fetched | Failure> {
     this.#caughtUp = false
-    this.#isUsed = true
     if (this.#disk === undefined) {
-      const { start, at } = this.#raw
-      const place = position === undefined ? { start, at } : { start: 'seq' as const, at: position }
+      const place = position === undefined ? {} : { start: 'seq' as const, at: position }
       const reader = native().readStream(this.#side.native, { ...this.#raw, ...place })
       if (isFailure(reader)) return Promise.resolve(reader)
       this.#disk = new RunSource(this.#side, reader, true)
     }
-    if (this.written) watch(this)
     return this.#disk.next()
   }
 
   #until(seq: number): Promise<void> {
-    if (this.#isOver) return Promise.resolve()
     return new Promise((resolve) => {
       this.seq = seq
       this.#wake = resolve
       this.#side.tide.wait(this)
     })
-  }
-
-  async #end(): Promise<Fetched> {
-    await this.release()
-    return NOTHING
   }
 }

@@ -27,8 +27,8 @@ export class ReadSide {
   readonly keepCache: boolean
   readonly gate = new Gate(WIDTH)
   readonly tide: Tide
-  readonly tail = new SharedTail(this)
   readonly cursors = new CursorSet(this)
+  readonly tails = { durable: new SharedTail(this, false), written: new SharedTail(this, true) }
   closed = false
 
   constructor(native: NativeStream, options: { directory: string; encoding: unknown; keepCache: boolean; tide: Tide }) {
@@ -49,7 +49,8 @@ export class ReadSide {
   close(): void {
     this.closed = true
     this.tide.close()
-    this.tail.clear()
+    this.tails.durable.clear()
+    this.tails.written.clear()
   }
 
   checkOpen(): void {
@@ -69,7 +70,7 @@ export class ReadSide {
 }
 
 /** Records, and damage in front of them. `end`: nothing comes behind; of a live read: nothing yet. @internal */
-export interface Fetched extends Pick<RawRun, 'records' | 'gaps' | 'end' | 'nextSeq'> {
+export interface Fetched extends Omit<RawRun, 'used' | 'needed'> {
   readonly memory: ArrayBuffer
 }
 
@@ -148,13 +149,12 @@ export class RunSource implements Source {
     for (;;) {
       const run = await this.#fill()
       if (isFailure(run)) return run
-      const { memory } = run
-      const { used, needed, records, gaps, end, nextSeq } = run
+      const { used, needed, memory, ...fetched } = run
       this.#size = Math.max(RUN_BYTES, used, needed)
       if (needed > 0) continue
       // What is kept of the run keeps all of its memory; of a large buffer the system has not even given what is unused.
       const isSmall = used * 2 < memory.byteLength && used <= RUN_BYTES
-      return { memory: isSmall ? memory.slice(0, used) : memory, records, gaps, end, nextSeq }
+      return { ...fetched, memory: isSmall ? memory.slice(0, used) : memory }
     }
   }
 

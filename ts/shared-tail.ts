@@ -23,6 +23,8 @@ interface Asking {
   readonly joins: boolean
   /** Whether no user will see the memory itself. */
   readonly isHidden: boolean
+  /** Of the records that it has read: what is older may be gone. */
+  readonly generation: number
 }
 
 interface Kept extends Fetched {
@@ -30,9 +32,10 @@ interface Kept extends Fetched {
   readonly from: number
 }
 
-/** Of what is durable, which never changes: nothing kept is ever wrong. @internal */
+/** What is kept is of one generation: what a recovery of the writer may have taken back is not given. @internal */
 export class SharedTail implements Idler {
   readonly #side: ReadSide
+  readonly #written: boolean
   readonly #runs: Kept[] = []
   #bytes = 0
   /** The seq behind the last of the runs, once there was one. */
@@ -41,18 +44,20 @@ export class SharedTail implements Idler {
   #loading: Promise<void> | undefined
   #isUsed = false
 
-  constructor(side: ReadSide) {
+  /** Of what is written, or of what is durable. */
+  constructor(side: ReadSide, written: boolean) {
     this.#side = side
+    this.#written = written
   }
 
   /**
-   * The run that begins with the record `seq`, which is durable; if that is not read by others, `undefined`. Also resolves
+   * The run that begins with the record `seq`, which is there; if that is not read by others, `undefined`. Also resolves
    * to `undefined` if it could not be read.
    */
   next(seq: number, asking: Asking): Promise<Fetched | undefined> | undefined {
     this.#isUsed = true
     const kept = this.#find(seq)
-    if (kept !== undefined) return kept.nextSeq > asking.to ? undefined : Promise.resolve(share(kept, seq, asking))
+    if (kept !== undefined) return fits(kept, asking) ? Promise.resolve(share(kept, seq, asking)) : undefined
     if (seq !== this.#end && (!asking.joins || this.#isBehind(seq))) return undefined
     return this.#load(seq, asking)
   }
@@ -64,7 +69,7 @@ export class SharedTail implements Idler {
     })
     await this.#loading
     const kept = this.#find(seq)
-    return kept === undefined || kept.nextSeq > asking.to ? undefined : share(kept, seq, asking)
+    return kept !== undefined && fits(kept, asking) ? share(kept, seq, asking) : undefined
   }
 
   /** Whether the others have gone past it, and what it needs is not kept any more. */
@@ -83,8 +88,7 @@ export class SharedTail implements Idler {
 
   /** Gives up everything. */
   clear(): void {
-    this.#runs.length = 0
-    this.#bytes = 0
+    this.#forget()
     this.#end = undefined
     const disk = this.#disk
     this.#disk = undefined
@@ -92,10 +96,14 @@ export class SharedTail implements Idler {
   }
 
   #begin(seq: number): void {
-    this.#runs.length = 0
-    this.#bytes = 0
+    this.#forget()
     this.#end = seq
     this.#disk?.goBack(seq)
+  }
+
+  #forget(): void {
+    this.#runs.length = 0
+    this.#bytes = 0
   }
 
   #find(seq: number): Kept | undefined {
@@ -114,7 +122,13 @@ export class SharedTail implements Idler {
     const { native: stream, keepCache } = this.#side
     if (this.#disk === undefined) {
       const place = { start: 'seq' as const, at: from, to: Number.MAX_SAFE_INTEGER }
-      const reader = native().readStream(stream, { ...place, keepCache, written: false, passGaps: false, live: true })
+      const reader = native().readStream(stream, {
+        ...place,
+        keepCache,
+        written: this.#written,
+        passGaps: false,
+        live: true,
+      })
       if (isFailure(reader)) return
       this.#disk = new RunSource(this.#side, reader, true)
     }
@@ -125,6 +139,7 @@ export class SharedTail implements Idler {
       return
     }
     if (this.#side.closed || run.records === 0) return
+    if (run.generation !== this.#runs[0]?.generation) this.#forget()
     this.#runs.push({ ...run, from })
     this.#bytes += run.memory.byteLength
     this.#end = run.nextSeq
@@ -136,6 +151,10 @@ export class SharedTail implements Idler {
       this.#bytes -= first.memory.byteLength
     }
   }
+}
+
+function fits({ nextSeq, generation }: Kept, asking: Asking): boolean {
+  return nextSeq <= asking.to && generation >= asking.generation
 }
 
 /** What of a run begins with the record `seq`, for one of many. */

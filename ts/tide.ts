@@ -37,6 +37,8 @@ export class Tide {
   readonly #watch: Watch | undefined
   readonly #waiting = new Set<Waiter>()
   readonly #listeners = new Set<() => void>()
+  /** Of what is durable and of what is written, as it was when it was last asked for. */
+  readonly #known = [0, 0]
   closed = false
 
   constructor(ends: Ends, watch?: Watch) {
@@ -46,7 +48,14 @@ export class Tide {
 
   /** The seq behind everything that can be read. */
   end(written: boolean): number {
-    return written ? this.#ends.written() : this.#ends.durable()
+    const end = written ? this.#ends.written() : this.#ends.durable()
+    this.#known[written ? 1 : 0] = end
+    return end
+  }
+
+  /** Whether the record `seq` can be read. */
+  has(seq: number, written: boolean): boolean {
+    return seq < (this.#known[written ? 1 : 0] ?? 0) || seq < this.end(written)
   }
 
   /** Registers somebody who has seen that there is no such record yet, since when nothing was awaited. */

@@ -63,6 +63,12 @@ pub struct RawRun {
     pub end: bool,
     /// The seq to go on with.
     pub next_seq: i64,
+    /// Number of times that the writer had recovered.
+    pub generation: i64,
+    /// Everything below this seq was durable when it was read,
+    pub durable: i64,
+    /// and this when the writer recovered last.
+    pub kept: i64,
 }
 
 /// Damage that was gone past.

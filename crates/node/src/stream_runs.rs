@@ -25,8 +25,6 @@ pub(crate) struct Runs {
     /// Of a live read.
     later: Option<Snapshots>,
     from: Start,
-    /// Everything in front of this seq was read before.
-    rested: Option<u64>,
     to: u64,
     cache: CachePolicy,
     pass_gaps: bool,
@@ -51,7 +49,6 @@ impl Runs {
             snapshot,
             later,
             from: options.from(),
-            rested: None,
             to: count(options.to),
             cache: options.cache(),
             pass_gaps: options.pass_gaps,
@@ -68,7 +65,6 @@ impl Runs {
     pub(crate) fn rest(&mut self, seq: u64) {
         self.let_go();
         self.from = Start::Seq(seq);
-        self.rested = Some(seq);
         self.gaps.clear();
         self.batches.clear();
         self.failed = None;
@@ -83,8 +79,7 @@ impl Runs {
         }
         let needed = self.batches.front().map_or(0, |batch| HEAD.saturating_add(batch.place.len()));
         if needed > into.len() {
-            let next_seq = number(self.next_seq());
-            return Ok(RawRun { used: 0, needed: length(needed), records: 0, gaps: Vec::new(), end: false, next_seq });
+            return Ok(RawRun { needed: length(needed), ..self.run() });
         }
         let gaps: Vec<RawReadGap> = self.gaps.drain(..).map(|gap| RawReadGap::from(&gap)).collect();
         if let Some(error) = self.failed.take_if(|_| gaps.is_empty() && self.batches.is_empty()) {
@@ -107,12 +102,28 @@ impl Runs {
         {
             self.failed = Some(error);
         }
-        let next_seq = number(self.next_seq());
+        let run = RawRun { used, records, gaps, ..self.run() };
         if self.ended && self.later.is_none() {
             self.let_go();
         }
-        let end = self.ended && self.gaps.is_empty();
-        Ok(RawRun { used, needed: 0, records, gaps, end, next_seq })
+        Ok(run)
+    }
+
+    /// One of no records.
+    fn run(&self) -> RawRun {
+        let in_run = self.batches.front().map(|batch| batch.seq);
+        let next_seq = in_run.or_else(|| self.open.as_ref().map(|open| open.reader.seq()));
+        RawRun {
+            used: 0,
+            needed: 0,
+            records: 0,
+            gaps: Vec::new(),
+            end: self.ended && self.gaps.is_empty(),
+            next_seq: number(next_seq.unwrap_or(0)),
+            generation: number(self.snapshot.generation()),
+            durable: number(self.snapshot.durable_seq()),
+            kept: number(self.snapshot.kept_seq()),
+        }
     }
 
     /// A live read that is at the end of what there was, or has no file open: goes on to the end of what there is now.
@@ -123,20 +134,11 @@ impl Runs {
             return Ok(());
         }
         let snapshot = later()?;
-        match (&mut self.open, self.rested) {
-            (Some(open), _) => open.reader.renew(snapshot.clone())?,
-            (None, Some(seq)) => snapshot.check_follows(&self.snapshot, seq)?,
-            // Nothing was read.
-            (None, None) => {}
+        if let Some(open) = &mut self.open {
+            open.reader.renew(snapshot.clone())?;
         }
         (self.snapshot, self.ended) = (snapshot, false);
         Ok(())
-    }
-
-    /// Of the record that comes next, if that is not hurt.
-    fn next_seq(&self) -> u64 {
-        let in_run = self.batches.front().map(|batch| batch.seq);
-        in_run.or_else(|| self.open.as_ref().map(|open| open.reader.seq())).unwrap_or(0)
     }
 
     fn is_used_up(&self) -> bool {

@@ -55,6 +55,8 @@ pub struct Log {
     published: Option<View>,
     /// Number of recoveries.
     generation: u64,
+    /// What was durable before the last one.
+    kept: Mark,
     /// Kept through recoveries in place, failed ones too, so that nobody else gets in; but for those of the folder's own
     /// sync.
     lock: Option<LockShare>,
@@ -96,6 +98,7 @@ impl Log {
             syncs: 0,
             published: None,
             generation: 0,
+            kept: Mark::default(),
             lock: None,
         };
         let report = log.recover_in_place()?;
@@ -125,6 +128,7 @@ impl Log {
         writer.time_ms = writer.time_ms.max(time_ms);
         self.state = if report.postponed { State::Postponed } else { State::Ready };
         self.generation = self.generation.saturating_add(1);
+        self.kept = self.published.as_ref().map(|view| view.durable).unwrap_or_default();
         // All of it. Behind a watermark that was not written for want of space the writer's own end is further on.
         let written = writer.durable;
         let sequence = Arc::new(sequence);
@@ -263,7 +267,7 @@ impl Log {
         let Some(active) = &self.active else { return self.published.clone() };
         let (id, files) = (active.writer.id(), Arc::clone(&active.files));
         let (durable, written, generation) = (active.writer.durable, active.written, self.generation);
-        Some(View { id, files, durable, written, generation })
+        Some(View { id, files, durable, written, generation, kept: self.kept })
     }
 
     /// Syncs of its files that have succeeded since it was opened.

@@ -32,6 +32,7 @@ mod harness;
 #[path = "../common/hooked.rs"]
 mod hooked;
 mod later_rules;
+mod live;
 mod model;
 mod next_file;
 mod oracle;

@@ -21,6 +21,8 @@ pub(in crate::stream) struct View {
     pub(in crate::stream) written: Mark,
     /// One more with each recovery in place.
     pub(in crate::stream) generation: u64,
+    /// What was durable before the last one.
+    pub(in crate::stream) kept: Mark,
 }
 
 impl View {
@@ -30,7 +32,7 @@ impl View {
             Level::Written => self.written,
         };
         let (files, durable) = (Arc::clone(&self.files), self.durable);
-        Snapshot { id: self.id, files, durable, end, generation: self.generation }
+        Snapshot { id: self.id, files, durable, end, generation: self.generation, kept: self.kept }
     }
 }
 
@@ -63,6 +65,7 @@ pub struct Snapshot {
     durable: Mark,
     end: Mark,
     generation: u64,
+    kept: Mark,
 }
 
 /// A file that is there: of a stream of many, some may not be.
@@ -88,7 +91,7 @@ impl Snapshot {
         if files.is_empty() {
             return Err(no_file());
         }
-        Ok(Self { id, files: files.into(), durable, end: durable, generation: 0 })
+        Ok(Self { id, files: files.into(), durable, end: durable, generation: 0, kept: durable })
     }
 
     /// The stream.
@@ -147,26 +150,30 @@ impl Snapshot {
         position < self.durable.position || self.durable.position >= self.end.position
     }
 
-    /// Everything in front of it survives whatever happens.
-    pub(super) fn durable(&self) -> u64 {
-        self.durable.position
-    }
-
-    /// Whether who has read `earlier` up to the record `seq`, and has closed its files, may go on with this one, which is
-    /// of the same stream: see [`Reader::renew`].
-    ///
-    /// # Errors
-    ///
-    /// `PSTREAM_SYNC_FAILED` if a failed sync of the writer may have taken back records that were read.
-    pub fn check_follows(&self, earlier: &Self, seq: u64) -> Result<()> {
-        if self.generation <= earlier.generation || seq <= earlier.durable.seq {
-            return Ok(());
-        }
-        Err(taken_back())
-    }
-
-    pub(super) fn generation(&self) -> u64 {
+    /// One more each time that the writer has recovered in place, which may have taken back what was written and not
+    /// durable: see [`Snapshot::kept_seq`].
+    #[must_use]
+    pub fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// The seq behind the last record that is durable.
+    #[must_use]
+    pub fn durable_seq(&self) -> u64 {
+        self.durable.seq
+    }
+
+    /// What was read in front of this seq in the generation before was not taken back; of what was read in an older one,
+    /// nothing is known but that what was durable then has stayed.
+    #[must_use]
+    pub fn kept_seq(&self) -> u64 {
+        self.kept.seq
+    }
+
+    /// In front of this position is what who has read `earlier` may rely on still.
+    pub(super) fn kept_since(&self, earlier: &Self) -> u64 {
+        let kept = if self.generation == earlier.generation.saturating_add(1) { self.kept.position } else { 0 };
+        kept.max(earlier.durable.position)
     }
 
     /// The first file that can be read, and whether there is one in front of it that cannot.
@@ -338,11 +345,6 @@ impl Snapshot {
         let message = format!("record {seq} was released; the oldest one left is {oldest}");
         Err(Error::new(ErrorKind::Trimmed(oldest), message))
     }
-}
-
-/// Of a reader that was behind the durable end when the writer recovered.
-pub(super) fn taken_back() -> Error {
-    Error::new(ErrorKind::SyncFailed, "records that were read, written and not yet durable, may be lost")
 }
 
 fn no_file() -> Error {

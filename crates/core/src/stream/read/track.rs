@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::chain::{Damage, Met, Walk};
-use super::snapshot::{Place, Snapshot, taken_back};
+use super::snapshot::{Place, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A place in a stream, between two batches.
@@ -104,8 +104,9 @@ impl Track {
             if snapshot.end() < self.snapshot.end() {
                 return Ok(true);
             }
-        } else if self.position() > self.snapshot.durable() {
-            return Err(taken_back().at_path(self.walk.part.segment.file().path()));
+        } else if self.position() > snapshot.kept_since(&self.snapshot) {
+            let message = "records that were read, written and not yet durable, may be lost";
+            return Err(Error::new(ErrorKind::SyncFailed, message).at_path(self.walk.part.segment.file().path()));
         }
         let index = self.walk.part.segment.batch().index;
         let files = snapshot.files();

@@ -42,7 +42,8 @@ pub fn check(cursor: &Cursor, snapshot: &Snapshot) -> Result<()> {
     }
     let name = cursor.name();
     let message = format!("cursor '{name}' is at {position}, and the stream ends in front of {end}: records were lost");
-    Err(Error::new(ErrorKind::Corrupt(Damage { from_seq: Some(end), to_seq: Some(position) }), message).at_path(cursor.path()))
+    Err(Error::new(ErrorKind::Corrupt(Damage { from_seq: Some(end), to_seq: Some(position) }), message)
+        .at_path(cursor.path()))
 }
 
 /// The first record from there on, wherever damage is: a cursor goes to what comes behind it.

@@ -250,3 +250,31 @@ fn a_cursor_ahead_of_its_stream_is_damage() {
     let error = check(&cursor, &snapshot).unwrap_err();
     assert_eq!((error.seqs(), error.path()), (Some(5..7), Some(Path::new(SLOTS))));
 }
+
+/// Somebody trims one file after the other, and looks at the cursors in between.
+#[test]
+fn who_trims_lets_others_have_their_turn() {
+    let disk = disk(13);
+    drop(make(&disk, 0));
+    let trimming = folder(&disk).exclude().unwrap().unwrap();
+    let other = {
+        let disk = disk.as_process(99);
+        std::thread::spawn(move || folder(&disk).open("d", id(), || Ok(0)).unwrap().position())
+    };
+    while disk.names("/d/s.meta/cursors").unwrap().iter().all(|name| name != "wanted") {
+        std::thread::yield_now();
+    }
+    // It has the lock the moment after.
+    std::thread::sleep(Duration::from_millis(50));
+    drop(trimming);
+    let mut turns = 0;
+    while !other.is_finished() && turns < 1_000_000 {
+        // Without the other's turn in between this would always get it.
+        if let Some(again) = folder(&disk).exclude().unwrap() {
+            assert!(folder(&disk).list(id()).unwrap().len() == 2, "came before the one who waits");
+            drop(again);
+        }
+        turns += 1;
+    }
+    assert_eq!(other.join().unwrap(), 0);
+}

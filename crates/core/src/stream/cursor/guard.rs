@@ -4,10 +4,10 @@ use std::io::ErrorKind as OsKind;
 use std::path::Path;
 use std::time::Duration;
 
-use super::name::GUARD;
+use super::name::{GUARD, WANTED};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Io;
-use crate::lock_file::{Attempt, Lock, LockMode, attempt};
+use crate::lock_file::{Attempt, Lock, LockMode, MODE, attempt};
 
 /// As long as it is held no cursor is made or moved back, and nobody else trims. To be held for a short time.
 pub struct Guard(#[expect(dead_code, reason = "held until it is dropped")] Option<Lock>);
@@ -40,9 +40,13 @@ pub(super) fn enter(io: &dyn Io, folder: &Path) -> Result<Option<Guard>> {
     Ok(None)
 }
 
-/// The same for who trims, who must get on where there is no space for the lock's file, or there are no locks: then a cursor
-/// cannot be made either.
+/// The same for who trims, and comes again at once: after those who wait. It must get on where there is no space for the
+/// lock's file, or there are no locks: then a cursor cannot be made either.
 pub(super) fn enter_to_trim(io: &dyn Io, folder: &Path) -> Result<Option<Guard>> {
+    let wanted = io.open_lock(&folder.join(WANTED), None);
+    if wanted.is_ok_and(|lock| matches!(lock.try_lock(), Ok(false))) {
+        return Ok(None);
+    }
     match enter(io, folder) {
         Err(error) if matches!(error.kind(), ErrorKind::NoSpace | ErrorKind::Unsupported) => {
             Ok(Some(Guard::unlocked()))
@@ -55,11 +59,17 @@ pub(super) fn enter_to_trim(io: &dyn Io, folder: &Path) -> Result<Option<Guard>>
 pub(super) fn wait(io: &dyn Io, folder: &Path) -> Result<Guard> {
     const PAUSE: Duration = Duration::from_millis(1);
     const PATIENCE: u32 = 10_000;
+    if let Some(guard) = enter(io, folder)? {
+        return Ok(guard);
+    }
+    // Best effort: it is for our turn to come sooner.
+    let wanted = io.open_lock(&folder.join(WANTED), Some(MODE));
+    drop(wanted.as_ref().map(|lock| lock.try_lock()));
     for _ in 0..PATIENCE {
+        io.sleep(PAUSE);
         if let Some(guard) = enter(io, folder)? {
             return Ok(guard);
         }
-        io.sleep(PAUSE);
     }
     let message = "cursors cannot be made or moved back: the stream is being trimmed";
     Err(Error::new(ErrorKind::Locked(None), message).at_path(&folder.join(GUARD)))

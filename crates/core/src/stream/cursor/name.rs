@@ -7,6 +7,7 @@
 //! | `holder.<name>` | who holds that lock, for messages |
 //! | `new.<name>` | a cursor that is being made |
 //! | `guard` | the lock that keeps making a cursor and trimming apart |
+//! | `wanted` | the lock of who waits for that one |
 //!
 //! In a file's name a capital letter is a `+` and the small one, since there are file systems that take both for the same,
 //! and a dot is `+-`: Windows drops one at the end. What the file is comes first, so that no name is one of Windows' own.
@@ -17,8 +18,9 @@ use crate::error::{Error, ErrorKind, Result};
 
 const MAX_LEN: usize = 100;
 const CURSOR: &str = "cursor.";
-/// Name of the guard's file.
+/// Name of the guard's file, and of the one of those who wait for it.
 pub(super) const GUARD: &str = "guard";
+pub(super) const WANTED: &str = "wanted";
 
 /// A valid name, and the folder that its files are in.
 #[derive(Clone, Debug)]

@@ -9,8 +9,10 @@ const engine = ['crates/core/src/file', 'crates/core/src/sequence']
 const stream = ['crates/core/src/stream']
 const format = ['crates/core/src/format']
 const reading = ['crates/core/src/stream/read']
+const cursor = ['crates/core/src/stream/cursor']
 const log = ['--test', 'stream']
 const reader = ['--test', 'reader']
+const cursors = ['--test', 'stream', 'cursor']
 const bytes = ['--lib', '--test', 'stream']
 const linux = ['crates/core/src/sys/linux.rs', 'crates/core/src/sys/unix.rs']
 
@@ -432,6 +434,120 @@ export const kinds = [
     text: 'if self.part.segment.id().checksum(payload) != header.payload_checksum {',
     instead: 'if self.part.segment.id().checksum(payload) != header.payload_checksum && payload.is_empty() {',
     tests: reader,
+  },
+  // Cursors. The sync of their folder is among those above.
+  {
+    what: 'cursor, never over the newest slot',
+    in: cursor,
+    text: 'let at = 1_u64.saturating_sub(self.at);',
+    instead: 'let at = self.at;',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, read anew behind a failed write',
+    in: cursor,
+    text: 'self.file = None;\n            return Err(error);',
+    instead: 'return Err(error);',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, a damaged slot is repaired',
+    in: cursor,
+    text: 'if damaged || !certain {',
+    instead: 'if !certain {',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, written again where the cache cannot be looked behind',
+    in: cursor,
+    text: 'if damaged || !certain {',
+    instead: 'if damaged {',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, the older slot counts for retention',
+    in: cursor,
+    text: 'ours.iter().map(|(_, slot)| slot.position).min()',
+    instead: 'newest.map(|(_, slot)| slot.position)',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, all is kept for one that cannot be read',
+    in: cursor,
+    text: 'Some(Seen::Lost(_)) => 0,',
+    instead: 'Some(Seen::Lost(_)) => continue,',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, nothing is trimmed while one is made',
+    in: cursor,
+    text: 'let _guard = guard::wait(&*self.io, &self.path)?;',
+    instead: '',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, nothing is trimmed while one is moved',
+    in: cursor,
+    text: 'let _guard = self.folder.guard()?;',
+    instead: '',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, who waits for the guard comes first',
+    in: cursor,
+    text: 'if wanted.is_ok_and(',
+    instead: 'if false && wanted.is_ok_and(',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, never ahead of what is durable',
+    in: cursor,
+    text: 'if seq >= end {',
+    instead: 'if seq >= end && end == u64::MAX {',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, ahead of its stream',
+    in: cursor,
+    text: 'if position <= end {',
+    instead: 'if position <= end.max(u64::MAX) {',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, of another stream',
+    in: cursor,
+    text: 'if stream == id =>',
+    instead: 'if stream == id || stream.get() > 0 =>',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, check of a slot',
+    in: ['crates/core/src/format/cursor_slot.rs'],
+    text: 'if checksum != id.checksum(bytes.get(8..)?) {',
+    instead: 'if checksum == 0 {',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, whole before it has a name',
+    in: cursor,
+    text: 'file.store(io, &bytes)?;\n    file.name(io, &path).map(drop)',
+    instead:
+      'file.name(io, &path)?;\n    BlockFile::open(io, &path, SHIFT, crate::file::FileOptions::default())?.store_bytes(0, &bytes)',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, one consumer each',
+    in: cursor,
+    text: 'Attempt::Taken => break,',
+    instead: 'Attempt::Taken => return Ok(Self { io: Arc::clone(io), place: place.clone(), lock: None }),',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, in use when its stream is destroyed',
+    in: ['crates/core/src/stream/destroy.rs'],
+    text: '.seize()?;',
+    instead: '.seize();',
+    tests: cursors,
   },
   { what: 'flag for a synced write', in: linux, text: 'libc::RWF_DSYNC', instead: '0', tests: system },
   {

@@ -308,3 +308,16 @@ fn a_foreign_file_in_its_place_is_refused() {
         assert_eq!(floor(&disk), Some(0));
     }
 }
+
+/// Somebody was told that it could not be deleted for sure, and asks again.
+#[test]
+fn what_is_not_there_will_not_come_back() {
+    let disk = disk(45);
+    drop(make(&disk, 5));
+    rest(&disk);
+    disk.inject(Fault::new(Effect::EIO).kind(CallKind::SyncDir));
+    assert_eq!(*folder(&disk).delete("c", id()).unwrap_err().kind(), ErrorKind::SyncFailed);
+    assert_eq!(*folder(&disk).delete("c", id()).unwrap_err().kind(), ErrorKind::NotFound);
+    disk.power_cut(&Keep::None);
+    assert_eq!(folder(&disk).list(id()).unwrap().len(), 0);
+}

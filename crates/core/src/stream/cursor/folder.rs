@@ -212,15 +212,16 @@ impl Folder {
 
     /// Once that is durable: who deleted it may have come to an end before, and a power cut would bring it back.
     fn not_found(&self, place: &Place) -> Error {
-        match self.io.sync_dir(&self.path) {
-            Err(error) if error.kind() != OsKind::NotFound => Error::sync("fsync", &self.path, error),
+        match self.sync(&self.path) {
+            Err(error) if error.os().is_some_and(|os| os.kind() != OsKind::NotFound) => error,
             _ => Error::new(ErrorKind::NotFound, format!("there is no cursor '{}'", place.name()))
                 .at_path(&place.slots()),
         }
     }
 
     fn sync(&self, folder: &Path) -> Result<()> {
-        self.io.sync_dir(folder).map_err(|error| Error::sync("fsync", folder, error))
+        let io = &*self.io;
+        io.sync_dir(folder).map_err(|error| Error::sync("fsync", folder, error))
     }
 
     fn places(&self) -> Result<Vec<Place>> {

@@ -154,6 +154,7 @@ impl<'a> Thread<'a> {
             Chore::Prepare => self.prepare(),
             Chore::Mark => {
                 drop(self.log.watermark());
+                self.log.release_memory();
                 self.marked = Instant::now();
             }
             Chore::Sync => {

@@ -13,6 +13,7 @@ use super::recover::{self, Recovered};
 use super::report::Recovery;
 use super::writer::Mark;
 use crate::error::{Error, ErrorKind, Result};
+use crate::file::Staging;
 use crate::io::Io;
 use crate::sequence::LockShare;
 
@@ -132,8 +133,9 @@ impl Log {
         // All of it. Behind a watermark that was not written for want of space the writer's own end is further on.
         let written = writer.durable;
         let sequence = Arc::new(sequence);
+        let (files, staging) = (files.into(), Staging::new(self.options.direct.piece));
         self.active =
-            Some(Active { preparing: None, sequence, writer, prepared, files: files.into(), written, bytes: None });
+            Some(Active { preparing: None, sequence, writer, prepared, files, staging, written, bytes: None });
         Ok(report)
     }
 

@@ -102,6 +102,14 @@ impl Log {
         }
     }
 
+    /// Gives back what is only kept for the next large commit: some MiB, if there was one. To be called when the stream is
+    /// idle; the next large commit takes it again, which costs a fraction of a millisecond.
+    pub fn release_memory(&mut self) {
+        if let Some(active) = self.active.as_mut() {
+            active.staging.release();
+        }
+    }
+
     pub(super) fn settle_making<T>(&mut self, made: Result<T>) -> Result<T> {
         if let Err(error) = &made
             && !roll::is_harmless(error)

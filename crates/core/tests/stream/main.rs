@@ -25,6 +25,7 @@ mod crashes;
 mod cursor_crashes;
 mod cursors;
 mod destroy;
+mod direct;
 mod engine;
 mod folders;
 mod harness;

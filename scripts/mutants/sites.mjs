@@ -465,7 +465,28 @@ export const kinds = [
     instead: 'if self.part.segment.id().checksum(payload) != header.payload_checksum && payload.is_empty() {',
     tests: reader,
   },
-  // Cursors. The sync of their folder is among those above.
+  // Cursors. The sync of their folder is among those above, and here by what it is for.
+  ...['&self.meta, &self.path', '&self.root, &self.path', '&self.root, &self.meta'].map((rest) => ({
+    what: 'cursor, sync of the folders that it is in',
+    in: cursor,
+    text: '[&self.root, &self.meta, &self.path]',
+    instead: `[${rest}]`,
+    tests: cursors,
+  })),
+  {
+    what: 'cursor, sync of a deletion',
+    in: cursor,
+    text: 'self.sync(&self.path)?;\n        lease.remove();',
+    instead: 'lease.remove();',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, what is not there stays away',
+    in: cursor,
+    text: 'match self.sync(&self.path) {',
+    instead: 'match Ok::<(), Error>(()) {',
+    tests: cursors,
+  },
   {
     what: 'cursor, never over the newest slot',
     in: cursor,

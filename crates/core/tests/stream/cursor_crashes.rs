@@ -321,3 +321,22 @@ fn what_is_not_there_will_not_come_back() {
     disk.power_cut(&Keep::None);
     assert_eq!(folder(&disk).list(id()).unwrap().len(), 0);
 }
+
+/// A sync fails, its bytes stay in the page cache, and nothing gets them out of there: what the next consumer is shown stays.
+#[test]
+fn what_is_shown_is_durable_where_the_cache_stays() {
+    for residency in [ResidencyModel::Counted, ResidencyModel::Unknown] {
+        let disk = disk(46);
+        disk.set_residency(residency);
+        let mut cursor = make(&disk, 5);
+        cursor.commit(9, END).unwrap();
+        disk.pin_cache(SLOTS, true).unwrap();
+        disk.inject(Fault::new(Effect::FAIL_SYNC).kind(CallKind::WriteSynced));
+        cursor.commit(19, END).unwrap_err();
+        drop(cursor);
+        let shown = reopen(&disk).position();
+        assert_eq!(shown, 20, "what the cache has");
+        disk.power_cut(&Keep::None);
+        assert_eq!(reopen(&disk).position(), shown, "{residency:?}");
+    }
+}

@@ -337,7 +337,7 @@ export class PersistentStream<
 
   /**
    * Commits what waits, notes that the stream was closed, and gives up its lock. Every call made before has settled when
-   * it resolves: reads that have not reached their end with `PSTREAM_CLOSED`. May be called again.
+   * it resolves: reads that have not reached their end with `PSTREAM_CLOSED`, live ones by ending. May be called again.
    *
    * Rejects with `PSTREAM_SYNC_FAILED`, `PSTREAM_NO_SPACE` or `PSTREAM_IO`, or with the error of a
    * {@link PersistentStream.write} that nobody has been told of; closed it is all the same.

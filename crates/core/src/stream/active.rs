@@ -25,6 +25,8 @@ pub(super) struct Active {
     /// Files that are there and not in use yet.
     pub(super) prepared: VecDeque<SequenceFile>,
     pub(super) files: Arc<[Arc<Slot>]>,
+    /// Somebody reads what is appended: it is left in the page cache.
+    pub(super) followed: bool,
     /// For commits that go past the page cache.
     pub(super) staging: Staging,
     /// What was written: with a failed write the writer's own end counts for nothing.
@@ -66,8 +68,9 @@ impl Active {
                 continue;
             }
             let at = roll::room(self.writer.layout, self.writer.at, options.aligned).at;
-            let direct =
-                level == Level::Durable && self.writer.bypasses_cache(&self.writer.extent(&parts, at), options.direct);
+            let direct = !self.followed
+                && level == Level::Durable
+                && self.writer.bypasses_cache(&self.writer.extent(&parts, at), options.direct);
             if direct {
                 self.writer.write_direct(&parts, at, &mut self.staging)?;
                 continue;

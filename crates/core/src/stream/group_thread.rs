@@ -223,6 +223,7 @@ impl<'a> Thread<'a> {
         if self.log.needs_recovery() {
             self.log.recover_in_place().map_err(Arc::new)?;
         }
+        self.log.set_followed(self.shared.is_followed());
         let had_unsynced = self.unsynced.is_some();
         let pending: Vec<Pending<'_>> = appends
             .iter()

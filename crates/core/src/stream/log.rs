@@ -134,8 +134,17 @@ impl Log {
         let written = writer.durable;
         let sequence = Arc::new(sequence);
         let (files, staging) = (files.into(), Staging::new(self.options.direct.piece));
-        self.active =
-            Some(Active { preparing: None, sequence, writer, prepared, files, staging, written, bytes: None });
+        self.active = Some(Active {
+            preparing: None,
+            sequence,
+            writer,
+            prepared,
+            files,
+            followed: false,
+            staging,
+            written,
+            bytes: None,
+        });
         Ok(report)
     }
 
@@ -170,6 +179,14 @@ impl Log {
             self.mark();
         }
         Ok(committed)
+    }
+
+    /// Whether somebody reads what is appended. It is left in the page cache then, also where a large commit would go past
+    /// it: see [`super::DirectWrites`]. Forgotten by a recovery in place.
+    pub fn set_followed(&mut self, followed: bool) {
+        if let Some(active) = &mut self.active {
+            active.followed = followed;
+        }
     }
 
     /// Makes everything durable that was committed so far.

@@ -98,7 +98,7 @@ impl Log {
     /// stay, for those who read what was just appended.
     pub fn tidy(&mut self) {
         if let Some(active) = self.active.as_mut() {
-            active.writer.tidy();
+            active.writer.tidy(active.followed);
         }
     }
 

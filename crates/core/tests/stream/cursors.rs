@@ -250,6 +250,7 @@ fn who_trims_lets_others_have_their_turn() {
     };
     let wanted = root.path().join("s.meta/cursors/wanted");
     while !wanted.exists() {
+        assert!(!other.is_finished(), "did not wait");
         std::thread::yield_now();
     }
     // It has the lock the moment after.

@@ -114,3 +114,27 @@ fn a_failure_sends_the_writer_through_recovery() {
         check(&disk, &options, next + 1, &what);
     }
 }
+
+/// What is appended while somebody follows stays in the page cache for him; a recovery forgets it.
+#[test]
+fn not_while_somebody_follows() {
+    let disk = disk(9);
+    let options = direct(sized(64, 64));
+    let (mut log, _) = open_with(&disk.io(), &options).unwrap();
+    let kinds = |log: &mut pstream_core::stream::Log, number: u64| {
+        disk.record(true);
+        commit(log, &[record(number, 5000)]);
+        let kinds: Vec<_> =
+            writes(&disk).iter().map(|(kind, ..)| *kind).filter(|kind| *kind != CallKind::Read).collect();
+        check(&disk, &options, number + 1, "followed or not");
+        kinds
+    };
+    assert_eq!(kinds(&mut log, 0), [CallKind::WriteDirectSynced]);
+    log.set_followed(true);
+    assert_eq!(kinds(&mut log, 1), [CallKind::WriteSynced]);
+    log.set_followed(false);
+    assert_eq!(kinds(&mut log, 2), [CallKind::WriteDirectSynced]);
+    log.set_followed(true);
+    log.recover_in_place().unwrap();
+    assert_eq!(kinds(&mut log, 3), [CallKind::WriteDirectSynced]);
+}

@@ -24,6 +24,7 @@ pub mod error;
 pub mod file;
 pub mod sequence;
 pub mod stream;
+pub mod stream_background;
 pub mod stream_data;
 mod stream_held;
 pub mod stream_read;

@@ -16,11 +16,13 @@
 //! - `read`: the reader
 //! - `cursor`: durable positions of consumers
 //! - `stats`: what it has done, and what it takes
+//! - `background`: what was done on the side, for whoever watches
 //! - `report`: what an open has found
 //!
 //! The protocol, and its fourteen rules that comments refer to by number, are in `docs/recovery.md`.
 
 mod active;
+mod background;
 pub mod cursor;
 mod destroy;
 mod evidence;
@@ -49,6 +51,7 @@ mod tail;
 mod torn;
 mod writer;
 
+pub use background::{Background, Duty};
 pub use destroy::destroy;
 pub use folder::make_folder;
 pub use group::Group;

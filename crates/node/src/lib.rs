@@ -21,6 +21,7 @@ use napi_derive::napi;
 pub mod arena;
 pub mod error;
 pub mod file;
+pub mod follower;
 pub mod sequence;
 pub mod stream;
 pub mod stream_data;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::active::Active;
+use super::mark::Marker;
 use super::options::{Level, LogOptions};
 use super::plan::{self, Pending};
 use super::read::{Snapshot, View};
@@ -131,9 +132,12 @@ impl Log {
         self.kept = self.published.as_ref().map(|view| view.durable).unwrap_or_default();
         // All of it. Behind a watermark that was not written for want of space the writer's own end is further on.
         let written = writer.durable;
-        let sequence = Arc::new(sequence);
-        self.active =
-            Some(Active { preparing: None, sequence, writer, prepared, files: files.into(), written, bytes: None });
+        let owner = (writer.id(), writer.epoch);
+        let marker = Marker::new(&*self.io, &sequence.meta(), self.options.sequence.create.mode, owner);
+        let (sequence, files) = (Arc::new(sequence), files.into());
+        self.active = Some(Active { preparing: None, sequence, writer, prepared, files, written, bytes: None, marker });
+        // Before the first append: what is there may be of another boot, or of a stream that was here before.
+        self.note();
         Ok(report)
     }
 
@@ -164,10 +168,18 @@ impl Log {
         }
         active.written = active.writer.end();
         let committed = Committed { seqs: first..active.writer.seq, durable: active.writer.durable };
+        self.note();
         if behind_written {
             self.mark();
         }
         Ok(committed)
+    }
+
+    /// Tells readers in other processes what is durable by now: behind the sync that made it so (rule 8).
+    fn note(&mut self) {
+        if let Some(active) = self.active.as_mut() {
+            active.note(&*self.io);
+        }
     }
 
     /// Makes everything durable that was committed so far.
@@ -184,6 +196,7 @@ impl Log {
                 self.state = State::Uncertain;
                 return Err(error);
             }
+            self.note();
             self.mark();
         }
         Ok(self.durable())
@@ -203,6 +216,9 @@ impl Log {
         match marked {
             Ok(_) => active.written = active.writer.end(),
             Err(_) => self.state = State::Uncertain,
+        }
+        if marked.is_ok() {
+            self.note();
         }
         marked
     }
@@ -224,7 +240,7 @@ impl Log {
         self.lock = None;
         let Some(mut active) = self.active.take() else { return Ok(()) };
         let sealed = match state {
-            State::Ready => active.writer.seal(&*self.io).map(|_| ()),
+            State::Ready => active.writer.seal(&*self.io).map(|_| active.note(&*self.io)),
             State::Uncertain if active.written != active.writer.durable => {
                 Err(Error::new(ErrorKind::SyncFailed, "what was written before an earlier error may be lost"))
             }

@@ -14,15 +14,20 @@
 //!   stream ends), `evidence` (whether it ended there), `torn` (what is cut off), `repair` (the writes of all that),
 //!   `salvage` (going on behind damage)
 //! - `read`: the reader
+//! - `follow`, `follow_files`: reading what another process writes; `mark`: what that tells of its end, `contents`: where the
+//!   end is without it
 //! - `stats`: what it has done, and what it takes
 //! - `report`: what an open has found
 //!
 //! The protocol, and its fourteen rules that comments refer to by number, are in `docs/recovery.md`.
 
 mod active;
+mod contents;
 mod destroy;
 mod evidence;
 mod folder;
+mod follow;
+mod follow_files;
 mod frame;
 mod group;
 mod group_thread;
@@ -32,6 +37,7 @@ mod image;
 pub mod layout;
 mod log;
 mod log_files;
+mod mark;
 mod next_file;
 mod options;
 mod own;
@@ -49,6 +55,7 @@ mod writer;
 
 pub use destroy::destroy;
 pub use folder::make_folder;
+pub use follow::{FollowOptions, Follower};
 pub use group::Group;
 pub use handover::{Append, GroupOptions, Listener, Payload, Refused, Settled};
 pub use log::{Committed, Log};

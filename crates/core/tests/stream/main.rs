@@ -25,6 +25,8 @@ mod crashes;
 mod destroy;
 mod engine;
 mod folders;
+mod follow;
+mod follow_marks;
 mod harness;
 #[allow(dead_code, reason = "the others hook the real system")]
 #[path = "../common/hooked.rs"]

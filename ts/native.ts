@@ -6,8 +6,10 @@ import { NativeMissingError } from './errors.js'
 
 export type {
   Failure,
+  FollowerInfo,
   Holder,
   NativeFile,
+  NativeFollower,
   NativeReader,
   NativeRetrieve,
   NativeSequence,

@@ -16,6 +16,7 @@ import { InvalidInputError } from './errors.js'
 import { isFailure, unwrap } from './failure.js'
 import { lockTimeout, whenUnlocked } from './lock-wait.js'
 import { type NativeStream, native, type StreamInfo } from './native.js'
+import { follow, type ReaderOptions, type ReadOnlyStream } from './read-only-stream.js'
 import type { StreamRecord, WriterReadOptions } from './read-options.js'
 import type { RecordIterator } from './record-iterator.js'
 import type { Outcome } from './run.js'
@@ -149,6 +150,30 @@ export class PersistentStream<
       throw signal.reason
     }
     return opened
+  }
+
+  /**
+   * Opens the stream for reading alone, which any number of processes may do at the same time, beside a writer or without one.
+   * Takes no lock and changes nothing. See {@link ReadOnlyStream} for what it gives.
+   *
+   * Rejects with `PSTREAM_NOT_FOUND` if there is no such stream; `PSTREAM_CORRUPT` if damage keeps its end from being told, see
+   * {@link ReaderOptions.recovery}; `PSTREAM_UNSUPPORTED` for one of a later version; `PSTREAM_INVALID_INPUT` for an
+   * argument; the sequence errors of {@link FileSequence.open}; `PSTREAM_IO`.
+   */
+  static openReadOnly(
+    directory: Path,
+    options?: ReaderOptions & { encoding?: 'buffer' },
+  ): Promise<ReadOnlyStream>
+  static openReadOnly(directory: Path, options: ReaderOptions & { encoding: 'utf8' }): Promise<ReadOnlyStream<string>>
+  static openReadOnly<T>(
+    directory: Path,
+    options: ReaderOptions & { encoding: 'json' | Encoding<T> },
+  ): Promise<ReadOnlyStream<T>>
+  static async openReadOnly(
+    directory: Path,
+    options: ReaderOptions & { encoding?: unknown } = {},
+  ): Promise<ReadOnlyStream<unknown>> {
+    return await follow(directory, options)
   }
 
   /**
@@ -312,7 +337,7 @@ export class PersistentStream<
    * What the stream has done since it was opened, and what it takes, as of its last commit. Of a closed stream what it was
    * in the end.
    */
-  stats(): StreamStats {
+  override stats(): StreamStats {
     const { records, bytes, commits, pendingBytes, pendingRecords } = this.#appender
     const { syncs, files, bytesOnDisk, bytesUsed, p50, p99, max } = unwrap(this.#native.stats())
     const pending = { pendingBytes, pendingAppends: pendingRecords }
@@ -322,7 +347,7 @@ export class PersistentStream<
 
   /**
    * Commits what waits, notes that the stream was closed, and gives up its lock. Every call made before has settled when
-   * it resolves: reads that have not reached their end with `PSTREAM_CLOSED`. May be called again.
+   * it resolves: reads that have not reached their end with `PSTREAM_CLOSED`, live ones by ending. May be called again.
    *
    * Rejects with `PSTREAM_SYNC_FAILED`, `PSTREAM_NO_SPACE` or `PSTREAM_IO`, or with the error of a
    * {@link PersistentStream.write} that nobody has been told of; closed it is all the same.

@@ -1,12 +1,16 @@
+import { raise } from './appender.js'
+import { componentName, isSecond, optionsObject, type Path, path } from './arguments.js'
 import type { OwnBytes } from './block-file.js'
-import type { BlockFileOptions } from './options.js'
+import { encoder } from './encoding.js'
 import { InvalidInputError } from './errors.js'
 import { isFailure, unwrap } from './failure.js'
-import { raise } from './appender.js'
+import { MarkWatch } from './mark-watch.js'
 import { type FollowerInfo, type NativeFollower, native } from './native.js'
-import type { ReadSide } from './run-source.js'
+import type { BlockFileOptions } from './options.js'
+import { ReadSide } from './run-source.js'
 import { StreamReader } from './stream-reader.js'
 import type { StreamStats } from './stream-stats.js'
+import { Tide } from './tide.js'
 
 /** How a stream is opened for reading alone. */
 export interface ReaderOptions extends Pick<BlockFileOptions, 'cache'> {
@@ -28,6 +32,8 @@ export interface Followed {
 }
 
 const NONE = { appends: 0, bytes: 0, commits: 0, syncs: 0, pendingBytes: 0, pendingAppends: 0 }
+
+let make: (opened: Followed) => ReadOnlyStream<unknown>
 
 /**
  * A stream that is open for reading alone, beside a writer in this process or another, or without one. It takes no lock and
@@ -54,10 +60,14 @@ export class ReadOnlyStream<Out = OwnBytes> extends StreamReader<Out> {
   readonly #side: ReadSide
   #closing: Promise<void> | undefined
 
+  static {
+    make = (opened) => new ReadOnlyStream(opened)
+  }
+
   private constructor()
   /** @internal */
-  constructor(opened: Followed)
-  constructor(opened?: Followed) {
+  private constructor(opened: Followed)
+  private constructor(opened?: Followed) {
     if (opened === undefined || !(opened.native instanceof native().NativeFollower)) {
       throw new InvalidInputError('a ReadOnlyStream comes from PersistentStream.openReadOnly')
     }
@@ -82,7 +92,7 @@ export class ReadOnlyStream<Out = OwnBytes> extends StreamReader<Out> {
   }
 
   /** What the stream takes on disk, as of the last call that has looked at it. What its writer counts is 0 here. */
-  stats(): StreamStats {
+  override stats(): StreamStats {
     const { files, bytesOnDisk, bytesUsed, p50, p99, max } = unwrap(this.#native.stats())
     return { ...NONE, files, bytesOnDisk, bytesUsed, commitLatency: { p50, p99, max } }
   }
@@ -99,4 +109,27 @@ export class ReadOnlyStream<Out = OwnBytes> extends StreamReader<Out> {
     await this.#side.settled()
     if (isFailure(failure)) raise(failure)
   }
+}
+
+/** @internal */
+export async function follow(
+  directory: Path,
+  options: ReaderOptions & { encoding?: unknown },
+): Promise<ReadOnlyStream<unknown>> {
+  const folder = path('directory', directory)
+  const given: Partial<typeof options> = optionsObject('options', options)
+  const name = given.name === undefined ? 'stream' : componentName('options.name', given.name)
+  const salvage = isSecond('options.recovery', given.recovery, 'strict', 'salvage')
+  const keepCache = isSecond('options.cache', given.cache, 'drop', 'keep')
+  const { encoding } = given
+  // Refuses what is none.
+  encoder(encoding)
+  const follower = new (native().NativeFollower)()
+  const info = unwrap(await follower.open(folder, name, salvage, keepCache))
+  const watch = new MarkWatch(follower, info.mark)
+  const durable = () => unwrap(follower.durableSeq())
+  const tide = new Tide({ durable, written: durable }, watch)
+  watch.tide = tide
+  const side = new ReadSide(follower, { directory: info.directory, encoding, keepCache, tide, isFollowed: true })
+  return make({ native: follower, info, name, side })
 }

@@ -58,7 +58,7 @@ export interface WriterReadOptions extends ReadOptions {
   /**
    * Give only records that survive a power cut (`'durable'`), or also those that are written and not durable yet
    * (`'written'`): the latter may be gone after a crash, and their seqs given to others. Where a failed sync of the writer
-   * has taken them back during the read, it rejects with `PSTREAM_SYNC_FAILED`. Default `'durable'`.
+   * has taken them back during the read, or may have, it rejects with `PSTREAM_SYNC_FAILED`. Default `'durable'`.
    */
   visibility?: 'durable' | 'written'
 }

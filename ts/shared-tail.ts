@@ -56,6 +56,7 @@ export class SharedTail implements Idler {
    */
   next(seq: number, asking: Asking): Promise<Fetched | undefined> | undefined {
     this.#isUsed = true
+    this.#check()
     const kept = this.#find(seq)
     if (kept !== undefined) return fits(kept, asking) ? Promise.resolve(share(kept, seq, asking)) : undefined
     if (seq !== this.#end && (!asking.joins || this.#isBehind(seq))) return undefined
@@ -70,6 +71,12 @@ export class SharedTail implements Idler {
     await this.#loading
     const kept = this.#find(seq)
     return kept !== undefined && fits(kept, asking) ? share(kept, seq, asking) : undefined
+  }
+
+  /** What was written and not durable may not be there any more, and other records in its place. */
+  #check(): void {
+    const first = this.#runs[0]
+    if (this.#written && first !== undefined && this.#side.generation !== first.generation) this.#forget()
   }
 
   /** Whether the others have gone past it, and what it needs is not kept any more. */

@@ -11,6 +11,7 @@ import { type RecordIterator, RunIterator, refused, type Take } from './record-i
 import { type Loaded, loadRecord } from './record-load.js'
 import { ReadSide, RunSource } from './run-source.js'
 import { type VerifyReport, verifyReport } from './stream-report.js'
+import type { StreamStats } from './stream-stats.js'
 
 /** How far a verification is. */
 export interface VerifyProgress {
@@ -38,7 +39,7 @@ const takeMany: Take<StreamRecord<unknown>[]> = (run, most) => run.takeMany(Math
  * in memory that is bounded whatever the length of the stream: two MiB or so a read, or the largest records that were
  * appended together if they are larger.
  *
- * Comes from {@link PersistentStream.open}.
+ * Comes from {@link PersistentStream.open} and {@link PersistentStream.openReadOnly}.
  */
 export abstract class StreamReader<Out = OwnBytes> implements AsyncDisposable {
   /** Absolute, with its links resolved. */
@@ -71,18 +72,20 @@ export abstract class StreamReader<Out = OwnBytes> implements AsyncDisposable {
 
   /**
    * Reads records in order, up to the end of the stream as it is at this call. A place beyond the end is no error: there
-   * is nothing to read then.
+   * is nothing to read then. With {@link ReadOptions.live} it goes on behind the end as the stream grows, and a place
+   * beyond the end is waited for.
    *
    * The call itself does not throw. `next` rejects, once, with `PSTREAM_INVALID_INPUT` for an option, or a record that is
    * not in the stream's `encoding`; `PSTREAM_TRIMMED` for a seq that was released; `PSTREAM_CORRUPT` at damage, with the
    * seqs that are affected, unless `onGap` is a function; `PSTREAM_CLOSED` if the stream is closed before the end is
-   * reached; `PSTREAM_IO`; with the reason of the signal; and with what a decoder or `onGap` throws.
+   * reached, which only ends a live read; `PSTREAM_IO`; with the reason of the signal; and with what a decoder or `onGap` throws.
    *
    * @example
    * ```ts
    * for await (const { seq, time, data } of stream.read({ from: 1000, limit: 10 })) {
    *   console.log(seq, new Date(time), data)
    * }
+   * for await (const { data } of stream.read({ from: 'end', live: true, signal })) console.log(data)
    * ```
    */
   read(options: ReadOptions = {}): RecordIterator<StreamRecord<Out>> {
@@ -197,6 +200,9 @@ export abstract class StreamReader<Out = OwnBytes> implements AsyncDisposable {
       void verifier.free()
     }
   }
+
+  /** What the stream has done since it was opened, and what it takes. */
+  abstract stats(): StreamStats
 
   /** Closes the stream, with everything that is still open on it. May be called again. */
   abstract close(): Promise<void>

@@ -225,12 +225,12 @@ impl NativeStream {
         self.engine.group()?.snapshot(level)
     }
 
-    /// The same, whenever it is asked for, unless the stream is gone by then.
+    /// The same for who follows, whenever it is asked for, unless the stream is gone by then.
     pub(crate) fn snapshots(&self, level: Level) -> Snapshots {
         let engine = Arc::downgrade(&self.engine);
         Box::new(move || {
             let closed = || Error::new(ErrorKind::Closed, "stream is closed");
-            engine.upgrade().ok_or_else(closed)?.group()?.snapshot(level)
+            engine.upgrade().ok_or_else(closed)?.group()?.follow(level)
         })
     }
 
@@ -361,6 +361,12 @@ impl NativeStream {
     #[napi(ts_return_type = "number | Failure")]
     pub fn written_seq(&self) -> Outcome<i64> {
         guarded(|| Ok(number(self.engine.group()?.written().seq)))
+    }
+
+    /// How often the writer has recovered.
+    #[napi(ts_return_type = "number | Failure")]
+    pub fn generation(&self) -> Outcome<i64> {
+        guarded(|| Ok(number(self.engine.group()?.generation())))
     }
 
     /// The first record, as far as it is known without looking.

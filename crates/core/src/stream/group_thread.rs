@@ -154,6 +154,7 @@ impl<'a> Thread<'a> {
             Chore::Prepare => self.prepare(),
             Chore::Mark => {
                 drop(self.log.watermark());
+                self.log.release_memory();
                 self.marked = Instant::now();
             }
             Chore::Sync => {
@@ -222,6 +223,7 @@ impl<'a> Thread<'a> {
         if self.log.needs_recovery() {
             self.log.recover_in_place().map_err(Arc::new)?;
         }
+        self.log.set_followed(self.shared.is_followed());
         let had_unsynced = self.unsynced.is_some();
         let pending: Vec<Pending<'_>> = appends
             .iter()

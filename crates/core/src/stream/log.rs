@@ -14,6 +14,7 @@ use super::recover::{self, Recovered};
 use super::report::Recovery;
 use super::writer::Mark;
 use crate::error::{Error, ErrorKind, Result};
+use crate::file::Staging;
 use crate::io::Io;
 use crate::sequence::LockShare;
 
@@ -134,8 +135,20 @@ impl Log {
         let written = writer.durable;
         let owner = (writer.id(), writer.epoch);
         let marker = Marker::new(&*self.io, &sequence.meta(), self.options.sequence.create.mode, owner);
-        let (sequence, files) = (Arc::new(sequence), files.into());
-        self.active = Some(Active { preparing: None, sequence, writer, prepared, files, written, bytes: None, marker });
+        let sequence = Arc::new(sequence);
+        let (files, staging) = (files.into(), Staging::new(self.options.direct.piece));
+        self.active = Some(Active {
+            preparing: None,
+            sequence,
+            writer,
+            prepared,
+            files,
+            followed: false,
+            staging,
+            written,
+            bytes: None,
+            marker,
+        });
         // Before the first append: what is there may be of another boot, or of a stream that was here before.
         self.note();
         Ok(report)
@@ -179,6 +192,14 @@ impl Log {
     fn note(&mut self) {
         if let Some(active) = self.active.as_mut() {
             active.note(&*self.io);
+        }
+    }
+
+    /// Whether somebody reads what is appended. It is left in the page cache then, also where a large commit would go past
+    /// it: see [`super::DirectWrites`]. Forgotten by a recovery in place.
+    pub fn set_followed(&mut self, followed: bool) {
+        if let Some(active) = &mut self.active {
+            active.followed = followed;
         }
     }
 

@@ -23,6 +23,7 @@ mod boundaries;
 mod bytes;
 mod crashes;
 mod destroy;
+mod direct;
 mod engine;
 mod folders;
 mod follow;
@@ -32,6 +33,7 @@ mod harness;
 #[path = "../common/hooked.rs"]
 mod hooked;
 mod later_rules;
+mod live;
 mod model;
 mod next_file;
 mod oracle;

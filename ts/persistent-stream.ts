@@ -160,10 +160,7 @@ export class PersistentStream<
    * {@link ReaderOptions.recovery}; `PSTREAM_UNSUPPORTED` for one of a later version; `PSTREAM_INVALID_INPUT` for an
    * argument; the sequence errors of {@link FileSequence.open}; `PSTREAM_IO`.
    */
-  static openReadOnly(
-    directory: Path,
-    options?: ReaderOptions & { encoding?: 'buffer' },
-  ): Promise<ReadOnlyStream>
+  static openReadOnly(directory: Path, options?: ReaderOptions & { encoding?: 'buffer' }): Promise<ReadOnlyStream>
   static openReadOnly(directory: Path, options: ReaderOptions & { encoding: 'utf8' }): Promise<ReadOnlyStream<string>>
   static openReadOnly<T>(
     directory: Path,

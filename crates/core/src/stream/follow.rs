@@ -142,9 +142,11 @@ impl Follower {
         // A copy, so that an error leaves what is known as it was.
         let mut next = state.clone();
         let looking = Looking { io: &self.io, lister: &self.lister, options: &self.options };
-        let found = match looking.by_mark(&mut next, note.as_ref()) {
-            true => looking.show(&next, Some(&*self.shown()))?,
-            false => looking.find(&mut next, note.as_ref())?,
+        let found = if looking.by_mark(&mut next, note.as_ref()) {
+            let before = self.shown().clone();
+            looking.show(&next, Some(&before))?
+        } else {
+            looking.find(&mut next, note.as_ref())?
         };
         *state = next;
         let snapshot = found.snapshot.clone();

@@ -54,9 +54,10 @@ impl Marker {
         }
         let Place { position, seq } = durable;
         let bytes = Mark { id: self.id, position, seq, epoch: self.epoch, index, boot }.encode();
-        match self.write(io, &bytes) {
-            Ok(()) => self.noted = Some(durable),
-            Err(_) => (self.file, self.pause) = (None, PAUSE),
+        if self.write(io, &bytes).is_ok() {
+            self.noted = Some(durable);
+        } else {
+            (self.file, self.pause) = (None, PAUSE);
         }
     }
 

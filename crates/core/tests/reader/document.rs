@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use pstream_core::format::batch::{BatchHeader, Kind, Records, push_record};
 use pstream_core::format::block_header::{BlockHeader, Crossing};
 use pstream_core::format::file_batch::{FileBatch, Stamp};
+use pstream_core::format::mark::{self, BootId, Mark};
 use pstream_core::format::{Decoded, StreamId};
 
 use crate::{golden, oracle};
@@ -25,7 +26,12 @@ fn number(text: &str) -> u64 {
 
 /// The bytes of the example, by their offset in the file.
 fn example() -> BTreeMap<u64, u8> {
-    let dump = TEXT.split_once("```hex\n").unwrap().1.split_once("```").unwrap().0;
+    example_in("Example")
+}
+
+fn example_in(heading: &str) -> BTreeMap<u64, u8> {
+    let behind = TEXT.split_once(&format!("\n## {heading}\n")).expect("the heading").1;
+    let dump = behind.split_once("```hex\n").unwrap().1.split_once("```").unwrap().0;
     let rows = golden::parse_rows(dump).into_iter();
     rows.flat_map(|(offset, row)| (offset as u64..).zip(row)).collect()
 }
@@ -36,7 +42,7 @@ fn bytes<const N: usize>(example: &BTreeMap<u64, u8>, at: u64) -> [u8; N] {
 
 #[test]
 fn the_tables_leave_no_byte_out() {
-    for (heading, size) in [("Block header", 48), ("Batch", 64), ("File batch", 40)] {
+    for (heading, size) in [("Block header", 48), ("Batch", 64), ("File batch", 40), ("Mark", 80)] {
         let mut end = 0;
         for row in table(heading) {
             assert_eq!(number(&row[0]), end, "{heading}: {row:?}");
@@ -48,14 +54,26 @@ fn the_tables_leave_no_byte_out() {
 
 #[test]
 fn the_values_of_the_example_are_those_in_its_bytes() {
-    let example = example();
-    let rows = table("Example");
-    assert!(rows.len() > 20);
-    for row in rows {
-        let (at, size, value) = (number(&row[0]), number(&row[1]), number(&row[2]));
-        let found = (at..at + size).rev().fold(0, |value, at| value << 8 | u64::from(example[&at]));
-        assert_eq!(found, value, "{row:?}");
+    for (heading, least) in [("Example", 20), ("Example of a mark", 6)] {
+        let (example, rows) = (example_in(heading), table(heading));
+        assert!(rows.len() >= least);
+        for row in rows {
+            let (at, size, value) = (number(&row[0]), number(&row[1]), number(&row[2]));
+            let found = (at..at + size).rev().fold(0, |value, at| value << 8 | u64::from(example[&at]));
+            assert_eq!(found, value, "{row:?}");
+        }
     }
+}
+
+/// The mark of the example, put together again.
+#[test]
+fn the_mark_of_the_example_is_what_is_written() {
+    let bytes = bytes::<{ mark::LEN }>(&example_in("Example of a mark"), 0);
+    let Decoded::Valid(found) = Mark::decode(&bytes) else { panic!("it is not valid") };
+    let boot = BootId::new("3f0c2a9e-5b1d-4c77-9a10-1122334455aa").unwrap();
+    let id = StreamId::new(0x0123_4567_89ab_cdef).unwrap();
+    assert_eq!(found, Mark { id, position: 4224, seq: 2, epoch: 1, index: 1, boot });
+    assert_eq!(found.encode(), bytes);
 }
 
 #[test]

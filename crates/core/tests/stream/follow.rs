@@ -157,7 +157,7 @@ impl World {
         let Some(log) = &mut self.log else { return };
         let kind = if rng.chance(1, 3) { PendingKind::Together } else { PendingKind::Records };
         let level = if rng.chance(1, 3) { Level::Written } else { Level::Durable };
-        let records: Vec<_> = (0..1 + rng.below(4))
+        let records: Vec<_> = (0..=rng.below(4))
             .map(|_| {
                 self.number += 1;
                 record(self.number, [0, 30, 700, 2000][rng.below(4) as usize])

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import { PersistentStream } from 'pstream'
+import { LockedError, PersistentStream } from 'pstream'
 import { expect, onTestFinished, test } from 'vitest'
 import { prologue, run } from './support/children.js'
 import { openDescriptors } from './support/files.js'
@@ -58,6 +58,55 @@ test.each(['durable', 'written'])(
     expect(committed).toBeGreaterThan(ROUNDS)
   },
 )
+
+test('a consumer in another process has a cursor by a read-only stream', async () => {
+  const root = folder()
+  const stream = await PersistentStream.open(root)
+  onTestFinished(() => stream.close())
+  await stream.appendMany(['a', 'b', 'c', 'd', 'e'])
+  const script = `const stream = await PersistentStream.openReadOnly(root)
+    const cursor = await stream.cursor('far')
+    for await (const { seq } of cursor) {
+      if (seq < 3) await cursor.commit(seq)
+      console.log(seq, cursor.position)
+      if (seq === 3) break
+    }
+    const beyond = await cursor.commit(9).catch((error) => error.code)
+    console.log(beyond, cursor.lag.records, (await stream.cursors()).map(({ name }) => name).join())
+    await new Promise((resolve) => process.stdin.once('data', resolve))
+    await stream.close()`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', `${prologue}${script}`, root], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  onTestFinished(() => {
+    child.kill('SIGKILL')
+  })
+  let output = ''
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    output += text
+  })
+  while (!output.includes('PSTREAM')) await once(child.stdout, 'data')
+  expect(output).toBe('0 1\n1 2\n2 3\n3 3\nPSTREAM_INVALID_INPUT 2 far\n')
+  const error = (await stream.cursor('far').catch((reason: unknown) => reason)) as LockedError
+  expect(error).toBeInstanceOf(LockedError)
+  expect(error.holder).toMatchObject({ pid: child.pid, alive: true })
+  expect(await stream.deleteCursor('far').catch((reason) => reason.code)).toBe('PSTREAM_LOCKED')
+  expect((await stream.cursors()).map(({ name, position }) => [name, position])).toEqual([['far', 3]])
+  child.stdin.end('end')
+  await once(child, 'close')
+  const cursor = await stream.cursor('far')
+  expect(cursor.position).toBe(3)
+  await cursor.close()
+  // The stream is not to be destroyed while somebody has one.
+  await stream.close()
+  const reader = await PersistentStream.openReadOnly(root)
+  const held = await reader.cursor('far')
+  expect(await PersistentStream.destroy(root).catch((reason) => reason.code)).toBe('PSTREAM_LOCKED')
+  await held.commit(4)
+  await reader.close()
+  expect(held.position).toBe(5)
+  await PersistentStream.destroy(root)
+})
 
 test('a process that ends by itself is waited for by what it commits', () => {
   const root = folder()

@@ -203,8 +203,7 @@ export class Commits implements Holder {
   }
 
   #doubts(): number {
-    const doubts = this.#plan.side.native.doubts()
-    return isFailure(doubts) ? 1 : doubts
+    return this.#plan.side.doubts
   }
 }
 

@@ -6,7 +6,7 @@ import { ClosedError, CorruptionError, type PstreamError } from './errors.js'
 import { errorOf, unwrap } from './failure.js'
 import { Gate } from './gate.js'
 import { lockTimeout, whenUnlocked } from './lock-wait.js'
-import { native, type RawListedCursor, type RawReadOptions } from './native.js'
+import { type NativeStream, native, type RawListedCursor, type RawReadOptions } from './native.js'
 import type { ReadSide } from './run-source.js'
 
 /** So many cursors of a stream are with the thread pool at a time, which has four threads unless it is told otherwise. */
@@ -46,8 +46,8 @@ export class CursorSet {
     return listed.map((one) => this.#info(one, oldestSeq))
   }
 
-  async delete(name: string): Promise<void> {
-    const deleting = () => this.#call(() => native().deleteCursor(this.#side.native, name))
+  async delete(stream: NativeStream, name: string): Promise<void> {
+    const deleting = () => this.#call(() => native().deleteCursor(stream, name))
     await whenUnlocked(lockTimeout(undefined), deleting)
   }
 

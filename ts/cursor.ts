@@ -4,7 +4,7 @@ import { Commits } from './cursor-commits.js'
 import type { CursorSet } from './cursor-set.js'
 import { ClosedError, InvalidInputError, type PstreamError } from './errors.js'
 import { unwrap } from './failure.js'
-import { type NativeCursor, native } from './native.js'
+import { type Failure, type NativeCursor, native } from './native.js'
 import { place, type ReadOptions, type StreamRecord } from './read-options.js'
 import { type RecordIterator, refused } from './record-iterator.js'
 import type { ReadSide } from './run-source.js'
@@ -158,6 +158,8 @@ export class Cursor<T = OwnBytes> implements AsyncIterable<StreamRecord<T>>, Asy
   async commit(seq: number): Promise<void> {
     const target = integer('seq', seq, 0, Number.MAX_SAFE_INTEGER) + 1
     this.#checkOpen()
+    const { side, reader } = this.#plan
+    if (side.isFollowed && target > reader.nextSeq) unwrap<Failure | undefined>(await side.refresh())
     if (target > this.position && target > this.#plan.reader.nextSeq) {
       throw new InvalidInputError(
         `seq must be that of a record: the newest one is in front of ${this.#plan.reader.nextSeq}, not ${seq}`,

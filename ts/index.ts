@@ -49,6 +49,7 @@ export {
 export { FileSequence, type FileSequenceOptions } from './file-sequence.js'
 export type { BlockFileOptions, FileCreation } from './options.js'
 export { type AppendOptions, PersistentStream } from './persistent-stream.js'
+export { type ReaderOptions, ReadOnlyStream } from './read-only-stream.js'
 export type { ReadOptions, StreamRecord, WriterReadOptions } from './read-options.js'
 export type { ReadStreamOptions } from './read-stream.js'
 export type { RecordIterator } from './record-iterator.js'

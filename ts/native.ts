@@ -6,9 +6,11 @@ import { NativeMissingError } from './errors.js'
 
 export type {
   Failure,
+  FollowerInfo,
   Holder,
   NativeCursor,
   NativeFile,
+  NativeFollower,
   NativeReader,
   NativeRetrieve,
   NativeSequence,

@@ -19,6 +19,7 @@ import { InvalidInputError } from './errors.js'
 import { isFailure, unwrap } from './failure.js'
 import { lockTimeout, whenUnlocked } from './lock-wait.js'
 import { type NativeStream, native, type StreamInfo } from './native.js'
+import { follow, type ReaderOptions, type ReadOnlyStream } from './read-only-stream.js'
 import type { StreamRecord, WriterReadOptions } from './read-options.js'
 import type { ReadStreamOptions } from './read-stream.js'
 import type { RecordIterator } from './record-iterator.js'
@@ -156,6 +157,27 @@ export class PersistentStream<
     }
     diagnostics.opened(opened.recovery)
     return opened
+  }
+
+  /**
+   * Opens the stream for reading alone, which any number of processes may do at the same time, beside a writer or without one.
+   * Takes no lock and changes nothing. See {@link ReadOnlyStream} for what it gives.
+   *
+   * Rejects with `PSTREAM_NOT_FOUND` if there is no such stream; `PSTREAM_CORRUPT` if damage keeps its end from being told, see
+   * {@link ReaderOptions.recovery}; `PSTREAM_UNSUPPORTED` for one of a later version; `PSTREAM_INVALID_INPUT` for an
+   * argument; the sequence errors of {@link FileSequence.open}; `PSTREAM_IO`.
+   */
+  static openReadOnly(directory: Path, options?: ReaderOptions & { encoding?: 'buffer' }): Promise<ReadOnlyStream>
+  static openReadOnly(directory: Path, options: ReaderOptions & { encoding: 'utf8' }): Promise<ReadOnlyStream<string>>
+  static openReadOnly<T>(
+    directory: Path,
+    options: ReaderOptions & { encoding: 'json' | Encoding<T> },
+  ): Promise<ReadOnlyStream<T>>
+  static async openReadOnly(
+    directory: Path,
+    options: ReaderOptions & { encoding?: unknown } = {},
+  ): Promise<ReadOnlyStream<unknown>> {
+    return await follow(directory, options)
   }
 
   /**
@@ -359,14 +381,14 @@ export class PersistentStream<
   async deleteCursor(name: string): Promise<void> {
     const checked = cursorName(name)
     this.#appender.checkOpen()
-    await this.#side.cursors.delete(checked)
+    await this.#side.cursors.delete(this.#native, checked)
   }
 
   /**
    * What the stream has done since it was opened, and what it takes, as of its last commit. Of a closed stream what it was
    * in the end.
    */
-  stats(): StreamStats {
+  override stats(): StreamStats {
     const { records, bytes, commits, pendingBytes, pendingRecords } = this.#appender
     const { syncs, files, bytesOnDisk, bytesUsed, p50, p99, max } = unwrap(this.#native.stats())
     const pending = { pendingBytes, pendingAppends: pendingRecords }

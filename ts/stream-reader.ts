@@ -15,6 +15,7 @@ import { type RecordIterator, RunIterator, refused, type Take } from './record-i
 import { type Loaded, loadRecord } from './record-load.js'
 import { ReadSide, RunSource } from './run-source.js'
 import { type VerifyReport, verifyReport } from './stream-report.js'
+import type { StreamStats } from './stream-stats.js'
 
 /** How far a verification is. */
 export interface VerifyProgress {
@@ -51,7 +52,7 @@ const takeMany: Take<StreamRecord<unknown>[]> = (run, most) => run.takeMany(Math
  * in memory that is bounded whatever the length of the stream: two MiB or so a read, or the largest records that were
  * appended together if they are larger.
  *
- * Comes from {@link PersistentStream.open}.
+ * Comes from {@link PersistentStream.open} and {@link PersistentStream.openReadOnly}.
  */
 export abstract class StreamReader<Out = OwnBytes> implements AsyncDisposable {
   /** Absolute, with its links resolved. */
@@ -270,6 +271,9 @@ export abstract class StreamReader<Out = OwnBytes> implements AsyncDisposable {
   async cursors(): Promise<CursorInfo[]> {
     return this.#open().cursors.list(() => this.oldestSeq)
   }
+
+  /** What the stream has done since it was opened, and what it takes. */
+  abstract stats(): StreamStats
 
   /**
    * Closes the stream, with everything that is still open on it. May be called again. Of a stream that is open for writing

@@ -6,8 +6,11 @@ export interface Waiter {
   readonly seq: number
   /** Whether it is enough that the record is written. */
   readonly written: boolean
-  /** Called once, when the record can be read or the tide is closed; it is not registered any more then. */
-  wake(): void
+  /**
+   * Called once, when the record can be read or the tide is closed; it is not registered any more then. `mustRead`: whether
+   * there is a record cannot be told, and who reads learns why.
+   */
+  wake(mustRead?: boolean): void
 }
 
 /** Where what can be read ends. Asked for often. @internal */
@@ -91,6 +94,14 @@ export class Tide {
       if (waiter.seq >= ends[waiter.written ? 1 : 0]) continue
       this.leave(waiter)
       waiter.wake()
+    }
+  }
+
+  /** How far it goes cannot be told. */
+  fail(): void {
+    for (const waiter of this.#waiting) {
+      this.leave(waiter)
+      waiter.wake(true)
     }
   }
 

@@ -84,8 +84,8 @@ export const kinds = [
   { what: 'sync of a file', in: stream, call: /[\w.]*\bfile\.sync\(/g, instead: own, tests: log },
   { what: 'sync of a file', in: stream, call: /\bfile\.sync_all\(/g, instead: io, tests: log },
   { what: 'sync of a folder', in: stream, call: /\bio\.sync_dir\(/g, instead: io, tests: log },
-  // The rules of the protocol, by their numbers. The eighth is about readers in other processes, which there are none of
-  // yet. The first one is none of the campaign's: what was not synced cannot be evicted, so that the check of the
+  // The rules of the protocol, by their numbers. The eighth is about readers in other processes, which the
+  // campaign has none of. Nor has it the first one: what was not synced cannot be evicted, so that the check of the
   // second one covers for it. The eviction of a file that is full (`roll.rs`) is not among these: nothing relies on it.
   {
     what: 'rule 1, sync of the files in front of the highest',
@@ -278,6 +278,62 @@ export const kinds = [
     instead: 'let begin = found.filter(|_| durable > 0);',
     tests: log,
     rule: true,
+  },
+  {
+    what: 'rule 8, the mark is behind the sync',
+    in: ['crates/core/src/stream/active.rs'],
+    text: 'self.marker.note(io, self.writer.file.index(), self.writer.durable);',
+    instead: 'let end = self.writer.end();\n        self.marker.note(io, self.writer.file.index(), end);',
+    tests: log,
+  },
+  {
+    what: 'rule 8, a mark is of this boot',
+    in: ['crates/core/src/stream/mark.rs'],
+    text: 'Some(mark).filter(|mark| mark.boot == boot)',
+    instead: 'Some(mark).filter(|_| boot == boot)',
+    tests: log,
+  },
+  {
+    what: 'rule 8, a mark is of this stream',
+    in: ['crates/core/src/stream/follow_files.rs'],
+    text: 'note.id == start.id && note.seq >= start.seq',
+    instead: 'note.seq >= start.seq',
+    tests: log,
+  },
+  {
+    what: 'rule 8, a mark is of this file',
+    in: ['crates/core/src/stream/follow_files.rs'],
+    text: 'note.index == self.index && at',
+    instead: 'at',
+    tests: log,
+  },
+  {
+    what: 'rule 8, the mark is written anew by each open',
+    in: ['crates/core/src/stream/log.rs'],
+    text: 'that was here before.\n        self.note();',
+    instead: 'that was here before.',
+    tests: log,
+  },
+  {
+    what: 'rule 8, what is shown is behind what batches call durable',
+    in: ['crates/core/src/stream/read/forward.rs'],
+    text: 'mark.position <= found.header.durable_upto',
+    instead: 'mark.position <= found.header.position.max(found.header.durable_upto)',
+    tests: log,
+  },
+  {
+    what: 'rule 8, a file counts when something in it does',
+    in: ['crates/core/src/stream/follow_files.rs'],
+    text: 'end.position >= first.position || number == 0',
+    instead: 'end.position >= start.position || number == 0',
+    tests: log,
+  },
+  {
+    what: 'rule 8, what looks damaged is read again',
+    in: ['crates/core/src/stream/read/chain.rs'],
+    text: 'self.part.segment.evict();',
+    instead: '',
+    tests: log,
   },
   {
     what: 'rule 9, recovery after a failed write',

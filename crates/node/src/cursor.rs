@@ -3,15 +3,18 @@
 use std::fmt;
 use std::sync::Arc;
 
-use napi::bindgen_prelude::AsyncTask;
+use napi::bindgen_prelude::{AsyncTask, Either};
 use napi_derive::napi;
+use pstream_core::Result;
 use pstream_core::stream::Level;
-use pstream_core::stream::cursor::{Cursor, Listed, check, resolve};
+use pstream_core::stream::cursor::{Cursor, Folder, Listed, check, resolve};
 use pstream_core::stream::read::Start;
 
 use crate::error::{Failure, count, number};
 use crate::stream::NativeStream;
 use crate::stream_held::{Held, Release};
+use crate::stream_read::Readable;
+use crate::stream_runs::Snapshots;
 use crate::task::{Job, Outcome, guarded, job};
 
 /// Where a cursor stands.
@@ -71,6 +74,14 @@ impl fmt::Debug for NativeCursor {
     }
 }
 
+/// Where the cursors are, and what can be read whenever it is asked for.
+fn parts(stream: &Readable<'_>) -> (Result<Folder>, Snapshots) {
+    match stream {
+        Either::A(stream) => (stream.cursors(), stream.snapshots(Level::Durable)),
+        Either::B(follower) => (follower.cursors(), follower.snapshots()),
+    }
+}
+
 fn start_of(start: &str, at: i64) -> Start {
     match start {
         "seq" => Start::Seq(count(at)),
@@ -82,24 +93,28 @@ fn start_of(start: &str, at: i64) -> Start {
 
 /// Opens the cursor, without waiting for who has it; makes it at that place if it is not there.
 #[napi(
-    ts_args_type = "stream: NativeStream, name: string, start: 'oldest' | 'end' | 'seq' | 'time', at: number",
+    ts_args_type = "stream: NativeStream | NativeFollower, name: string, start: 'oldest' | 'end' | 'seq' | 'time', at: number",
     ts_return_type = "Promise<NativeCursor | Failure>"
 )]
-pub fn open_cursor(stream: &NativeStream, name: String, start: String, at: i64) -> AsyncTask<Job<NativeCursor>> {
-    let (folder, snapshots) = (stream.cursors(), stream.snapshots(Level::Durable));
+pub fn open_cursor(stream: Readable<'_>, name: String, start: String, at: i64) -> AsyncTask<Job<NativeCursor>> {
+    let (folder, snapshots) = parts(&stream);
+    // Who follows somebody else's stream may not know all of it.
+    let knows = matches!(stream, Either::A(_));
     job(move || {
         let id = snapshots()?.id();
         // As of when nobody trims any more.
         let cursor = folder?.open(&name, id, || resolve(&snapshots()?, start_of(&start, at)))?;
-        check(&cursor, &snapshots()?)?;
+        if knows {
+            check(&cursor, &snapshots()?)?;
+        }
         Ok(NativeCursor(Arc::new(Held::alone(cursor))))
     })
 }
 
 /// The cursors of the stream, by name, whoever has them.
-#[napi(ts_return_type = "Promise<RawListedCursor[] | Failure>")]
-pub fn list_cursors(stream: &NativeStream) -> AsyncTask<Job<Vec<RawListedCursor>>> {
-    let (folder, snapshots) = (stream.cursors(), stream.snapshots(Level::Durable));
+#[napi(ts_args_type = "stream: NativeStream | NativeFollower", ts_return_type = "Promise<RawListedCursor[] | Failure>")]
+pub fn list_cursors(stream: Readable<'_>) -> AsyncTask<Job<Vec<RawListedCursor>>> {
+    let (folder, snapshots) = parts(&stream);
     job(move || Ok(folder?.list(snapshots()?.id())?.into_iter().map(RawListedCursor::from).collect()))
 }
 
@@ -111,9 +126,15 @@ pub fn delete_cursor(stream: &NativeStream, name: String) -> AsyncTask<Job<()>> 
 }
 
 /// Roughly how many bytes of the stream there are from a record on. Reads nothing.
-#[napi(ts_return_type = "number | Failure")]
-pub fn bytes_from(stream: &NativeStream, seq: i64) -> Outcome<i64> {
-    guarded(|| Ok(number(stream.snapshot(Level::Durable)?.bytes_from(count(seq)))))
+#[napi(ts_args_type = "stream: NativeStream | NativeFollower, seq: number", ts_return_type = "number | Failure")]
+pub fn bytes_from(stream: Readable<'_>, seq: i64) -> Outcome<i64> {
+    guarded(|| {
+        let snapshot = match stream {
+            Either::A(stream) => stream.snapshot(Level::Durable),
+            Either::B(follower) => follower.last_snapshot(),
+        };
+        Ok(number(snapshot?.bytes_from(count(seq))))
+    })
 }
 
 #[napi]
@@ -139,11 +160,11 @@ impl NativeCursor {
 
     /// Goes to that place.
     #[napi(
-        ts_args_type = "stream: NativeStream, start: 'oldest' | 'end' | 'seq' | 'time', at: number",
+        ts_args_type = "stream: NativeStream | NativeFollower, start: 'oldest' | 'end' | 'seq' | 'time', at: number",
         ts_return_type = "Promise<RawStanding | Failure>"
     )]
-    pub fn seek(&self, stream: &NativeStream, start: String, at: i64) -> AsyncTask<Job<RawStanding>> {
-        let (held, snapshots) = (Arc::clone(&self.0), stream.snapshots(Level::Durable));
+    pub fn seek(&self, stream: Readable<'_>, start: String, at: i64) -> AsyncTask<Job<RawStanding>> {
+        let (held, (_, snapshots)) = (Arc::clone(&self.0), parts(&stream));
         job(move || {
             held.with(|cursor| {
                 cursor.seek(|| resolve(&snapshots()?, start_of(&start, at)))?;

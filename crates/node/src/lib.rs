@@ -22,6 +22,7 @@ pub mod arena;
 pub mod cursor;
 pub mod error;
 pub mod file;
+pub mod follower;
 pub mod sequence;
 pub mod stream;
 pub mod stream_background;

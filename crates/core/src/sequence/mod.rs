@@ -12,6 +12,7 @@
 mod alloc;
 mod index;
 mod inspect;
+mod listing;
 mod lock;
 mod name;
 mod release;
@@ -40,6 +41,7 @@ use crate::error::{Error, ErrorKind, Holder, Result};
 use crate::file::{BlockFile, CreateOptions, Shape};
 use crate::io::{FileKind, Io};
 use index::Window;
+pub(crate) use listing::{Listed, Lister, is_dense};
 pub(crate) use lock::LockShare;
 use name::Place;
 

@@ -8,6 +8,7 @@ use pstream_core::format::batch::{BatchHeader, Kind, Records, push_record};
 use pstream_core::format::block_header::{BlockHeader, Crossing};
 use pstream_core::format::cursor_slot::CursorSlot;
 use pstream_core::format::file_batch::{FileBatch, Stamp};
+use pstream_core::format::mark::{self, BootId, Mark};
 use pstream_core::format::{Decoded, StreamId};
 use pstream_core::stream::cursor::Folder;
 use pstream_sim::SimDisk;
@@ -16,19 +17,10 @@ use crate::{golden, oracle};
 
 const TEXT: &str = include_str!("../../../../docs/format.md");
 
-/// What comes behind a heading.
-fn behind(heading: &str) -> &'static str {
-    TEXT.split_once(&format!("\n## {heading}\n")).expect("the heading").1
-}
-
 /// The rows of the first table behind a heading, as cells.
 fn table(heading: &str) -> Vec<Vec<String>> {
-    rows(behind(heading))
-}
-
-/// The rows of the first table of a text.
-fn rows(text: &str) -> Vec<Vec<String>> {
-    let lines = text.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    let behind = TEXT.split_once(&format!("\n## {heading}\n")).expect("the heading").1;
+    let lines = behind.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
     let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
     lines.skip(2).map(cells).collect()
 }
@@ -39,12 +31,12 @@ fn number(text: &str) -> u64 {
 
 /// The bytes of the example, by their offset in the file.
 fn example() -> BTreeMap<u64, u8> {
-    dump(behind("Example"))
+    example_in("Example")
 }
 
-/// The first dump of a text.
-fn dump(text: &str) -> BTreeMap<u64, u8> {
-    let dump = text.split_once("```hex\n").unwrap().1.split_once("```").unwrap().0;
+fn example_in(heading: &str) -> BTreeMap<u64, u8> {
+    let behind = TEXT.split_once(&format!("\n## {heading}\n")).expect("the heading").1;
+    let dump = behind.split_once("```hex\n").unwrap().1.split_once("```").unwrap().0;
     let rows = golden::parse_rows(dump).into_iter();
     rows.flat_map(|(offset, row)| (offset as u64..).zip(row)).collect()
 }
@@ -55,7 +47,7 @@ fn bytes<const N: usize>(example: &BTreeMap<u64, u8>, at: u64) -> [u8; N] {
 
 #[test]
 fn the_tables_leave_no_byte_out() {
-    for (heading, size) in [("Block header", 48), ("Batch", 64), ("File batch", 40), ("Cursor", 40)] {
+    for (heading, size) in [("Block header", 48), ("Batch", 64), ("File batch", 40), ("Mark", 80), ("Cursor", 40)] {
         let mut end = 0;
         for row in table(heading) {
             assert_eq!(number(&row[0]), end, "{heading}: {row:?}");
@@ -67,25 +59,26 @@ fn the_tables_leave_no_byte_out() {
 
 #[test]
 fn the_values_of_the_example_are_those_in_its_bytes() {
-    let rows = table("Example");
-    assert!(rows.len() > 20);
-    check_values(&example(), rows);
-    let cursor = behind("Cursor");
-    check_values(&dump(cursor), rows_behind_dump(cursor));
-}
-
-fn rows_behind_dump(text: &str) -> Vec<Vec<String>> {
-    let rows = rows(text.split_once("```hex\n").unwrap().1);
-    assert!(rows.len() > 7);
-    rows
-}
-
-fn check_values(example: &BTreeMap<u64, u8>, rows: Vec<Vec<String>>) {
-    for row in rows {
-        let (at, size, value) = (number(&row[0]), number(&row[1]), number(&row[2]));
-        let found = (at..at + size).rev().fold(0, |value, at| value << 8 | u64::from(example[&at]));
-        assert_eq!(found, value, "{row:?}");
+    for (heading, least) in [("Example", 20), ("Example of a mark", 6), ("Example of a cursor", 8)] {
+        let (example, rows) = (example_in(heading), table(heading));
+        assert!(rows.len() >= least);
+        for row in rows {
+            let (at, size, value) = (number(&row[0]), number(&row[1]), number(&row[2]));
+            let found = (at..at + size).rev().fold(0, |value, at| value << 8 | u64::from(example[&at]));
+            assert_eq!(found, value, "{row:?}");
+        }
     }
+}
+
+/// The mark of the example, put together again.
+#[test]
+fn the_mark_of_the_example_is_what_is_written() {
+    let bytes = bytes::<{ mark::LEN }>(&example_in("Example of a mark"), 0);
+    let Decoded::Valid(found) = Mark::decode(&bytes) else { panic!("it is not valid") };
+    let boot = BootId::new("3f0c2a9e-5b1d-4c77-9a10-1122334455aa").unwrap();
+    let id = StreamId::new(0x0123_4567_89ab_cdef).unwrap();
+    assert_eq!(found, Mark { id, position: 4224, seq: 2, epoch: 1, index: 1, boot });
+    assert_eq!(found.encode(), bytes);
 }
 
 #[test]
@@ -143,7 +136,7 @@ fn the_example_is_taken_apart_and_put_together() {
 /// As the product writes it.
 #[test]
 fn the_cursor_of_the_example_is_taken_apart_and_put_together() {
-    let example = dump(behind("Cursor"));
+    let example = example_in("Example of a cursor");
     assert_eq!(example.len(), 80);
     let id = StreamId::new(0x0123_4567_89ab_cdef).unwrap();
     for (at, position, counter, time_ms) in [(0, 3, 2, 1_700_000_002_000), (4096, 2, 1, 1_700_000_001_000)] {

@@ -28,6 +28,8 @@ mod destroy;
 mod direct;
 mod engine;
 mod folders;
+mod follow;
+mod follow_marks;
 mod harness;
 #[allow(dead_code, reason = "the others hook the real system")]
 #[path = "../common/hooked.rs"]

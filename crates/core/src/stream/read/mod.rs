@@ -5,11 +5,13 @@
 //! - `window`: the piece of a file's data that is in memory
 //! - `chain`: from batch to batch through one file, with every check; `track`: from file to file
 //! - `resync`: on behind damage
+//! - `forward`: how far a file that somebody else writes is durable
 //! - `seek`: where to begin, by binary search over block headers
 //! - `reader`, `records`, `search`, `verify`: what is done with it
 
 mod chain;
 mod extent;
+mod forward;
 mod reader;
 mod records;
 mod resync;
@@ -22,6 +24,7 @@ mod track;
 mod verify;
 mod window;
 
+pub(super) use forward::forward;
 pub use reader::{Gap, OnGap, ReadOptions, Reader, Start};
 pub use records::{Batch, Record, Run, RunBatch};
 pub use search::Search;

@@ -2,8 +2,11 @@
 
 import {
   BlockFile,
+  type Cursor,
+  type CursorInfo,
   type FileSequence,
   type FileSequenceError,
+  type Lag,
   type LockedError,
   type NativeMissingError,
   PersistentStream,
@@ -91,6 +94,23 @@ test('a stream gives what its encoding says', () => {
     return []
   }
   expectTypeOf(bodies).toBeFunction()
+})
+
+test('a cursor gives what its stream does, from where it is', () => {
+  type Text = StreamRecord<string>
+  expectTypeOf<PersistentStream<string>['cursor']>().returns.resolves.toEqualTypeOf<Cursor<string>>()
+  expectTypeOf<StreamReader['cursors']>().returns.resolves.toEqualTypeOf<CursorInfo[]>()
+  expectTypeOf<Cursor<string>>().toExtend<AsyncIterable<Text> & AsyncDisposable>()
+  expectTypeOf<Cursor<string>['read']>().returns.toEqualTypeOf<RecordIterator<Text>>()
+  expectTypeOf<Cursor<string>['readBatches']>().returns.toEqualTypeOf<RecordIterator<Text[]>>()
+  expectTypeOf<Cursor['lag']>().toEqualTypeOf<Lag>()
+  // @ts-expect-error It has a position.
+  const from = (cursor: Cursor) => cursor.read({ from: 0 })
+  // @ts-expect-error Nobody moves it so.
+  const assign = (cursor: Cursor) => (cursor.position = 1)
+  // @ts-expect-error Only who writes the stream deletes.
+  const remove = (reader: StreamReader) => reader.deleteCursor('a')
+  for (const never of [from, assign, remove]) expectTypeOf(never).toBeFunction()
 })
 
 test('only the writer sees what is not durable', () => {

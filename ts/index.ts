@@ -8,6 +8,7 @@ export {
   type OwnBytes,
   type SequenceFile,
 } from './block-file.js'
+export { Cursor, type CursorInfo, type CursorReadOptions, type Lag } from './cursor.js'
 export type {
   CommitMessage,
   DiagnosticsMessages,
@@ -48,12 +49,13 @@ export {
 export { FileSequence, type FileSequenceOptions } from './file-sequence.js'
 export type { BlockFileOptions, FileCreation } from './options.js'
 export { type AppendOptions, PersistentStream } from './persistent-stream.js'
+export { type ReaderOptions, ReadOnlyStream } from './read-only-stream.js'
 export type { ReadOptions, StreamRecord, WriterReadOptions } from './read-options.js'
 export type { ReadStreamOptions } from './read-stream.js'
 export type { RecordIterator } from './record-iterator.js'
 export type { RepairOptions, RepairReport, SequenceProblem, SequenceReport } from './sequence-tools.js'
 export type { StreamOptions } from './stream-options.js'
-export { StreamReader, type VerifyOptions, type VerifyProgress } from './stream-reader.js'
+export { type CursorOptions, StreamReader, type VerifyOptions, type VerifyProgress } from './stream-reader.js'
 export type { Gap, RecoveryReport, VerifyReport } from './stream-report.js'
 export type { StreamStats } from './stream-stats.js'
 export type { WriteStreamOptions } from './write-stream.js'

@@ -37,6 +37,8 @@ export class LiveSource implements Source, Waiter {
   /** One more each time that it is put elsewhere: nothing comes of what is under way then. */
   #turn = 0
   #released = false
+  /** It was woken to learn why nobody knows whether there is more. */
+  #mustRead = false
   /** When the last records were read: how often the writer had recovered, and what was durable. */
   #generation = 0
   #durable = Number.POSITIVE_INFINITY
@@ -48,7 +50,8 @@ export class LiveSource implements Source, Waiter {
     this.written = raw.written
     this.#isHidden = isHidden
     this.#caughtUp = raw.start === 'end'
-    if (raw.start === 'end') this.#position = side.tide.end(raw.written)
+    // Of what others write the end is known when somebody has looked.
+    if (raw.start === 'end' && !side.isFollowed) this.#position = side.tide.end(raw.written)
     else if (raw.start === 'seq') this.#position = raw.at
   }
 
@@ -85,7 +88,8 @@ export class LiveSource implements Source, Waiter {
   }
 
   /** Called by the tide. */
-  wake(): void {
+  wake(mustRead = false): void {
+    this.#mustRead ||= mustRead
     const wake = this.#wake
     this.#wake = undefined
     wake?.()
@@ -94,6 +98,11 @@ export class LiveSource implements Source, Waiter {
   #letGo(): void {
     void this.#disk?.release()
     this.#disk = undefined
+  }
+
+  /** Where records begin with what was read first. */
+  get #startsAtAnEnd(): boolean {
+    return this.#raw.start === 'oldest' || this.#raw.start === 'end'
   }
 
   get #isOver(): boolean {
@@ -105,13 +114,14 @@ export class LiveSource implements Source, Waiter {
     const turn = this.#turn
     while (!this.#isOver) {
       const position = this.#position
-      if (position !== undefined && !tide.has(position, this.written)) {
+      if (position !== undefined && !this.#mustRead && !tide.has(position, this.written)) {
         await this.#until(position)
         if (turn !== this.#turn) return NOTHING
         continue
       }
       // Before it is read: what comes meanwhile is not missed.
       const seen = position ?? tide.end(this.written)
+      this.#mustRead = false
       const run = await this.#read(position)
       if (turn !== this.#turn) return NOTHING
       if (this.#isOver) break
@@ -130,7 +140,7 @@ export class LiveSource implements Source, Waiter {
 
   #take({ records, nextSeq, end, generation, durable }: Fetched): void {
     // Nothing yet of a moment or later: what is next may be from before it.
-    if (records > 0 || this.#position !== undefined || this.#raw.start === 'oldest') this.#position = nextSeq
+    if (records > 0 || this.#position !== undefined || this.#startsAtAnEnd) this.#position = nextSeq
     if (records > 0) {
       this.#generation = generation
       this.#durable = durable

@@ -12,12 +12,14 @@ import {
   path,
 } from './arguments.js'
 import type { OwnBytes } from './block-file.js'
+import { cursorName } from './cursor-set.js'
 import { Diagnostics } from './diagnostics.js'
 import { type Encode, type Encoding, encoder } from './encoding.js'
 import { InvalidInputError } from './errors.js'
 import { isFailure, unwrap } from './failure.js'
 import { lockTimeout, whenUnlocked } from './lock-wait.js'
 import { type NativeStream, native, type StreamInfo } from './native.js'
+import { follow, type ReaderOptions, type ReadOnlyStream } from './read-only-stream.js'
 import type { StreamRecord, WriterReadOptions } from './read-options.js'
 import type { ReadStreamOptions } from './read-stream.js'
 import type { RecordIterator } from './record-iterator.js'
@@ -158,11 +160,32 @@ export class PersistentStream<
   }
 
   /**
+   * Opens the stream for reading alone, which any number of processes may do at the same time, beside a writer or without one.
+   * Takes no lock and changes nothing. See {@link ReadOnlyStream} for what it gives.
+   *
+   * Rejects with `PSTREAM_NOT_FOUND` if there is no such stream; `PSTREAM_CORRUPT` if damage keeps its end from being told, see
+   * {@link ReaderOptions.recovery}; `PSTREAM_UNSUPPORTED` for one of a later version; `PSTREAM_INVALID_INPUT` for an
+   * argument; the sequence errors of {@link FileSequence.open}; `PSTREAM_IO`.
+   */
+  static openReadOnly(directory: Path, options?: ReaderOptions & { encoding?: 'buffer' }): Promise<ReadOnlyStream>
+  static openReadOnly(directory: Path, options: ReaderOptions & { encoding: 'utf8' }): Promise<ReadOnlyStream<string>>
+  static openReadOnly<T>(
+    directory: Path,
+    options: ReaderOptions & { encoding: 'json' | Encoding<T> },
+  ): Promise<ReadOnlyStream<T>>
+  static async openReadOnly(
+    directory: Path,
+    options: ReaderOptions & { encoding?: unknown } = {},
+  ): Promise<ReadOnlyStream<unknown>> {
+    return await follow(directory, options)
+  }
+
+  /**
    * Removes the stream and all that belongs to it: its files, the copies of torn tails, cursors. What a repair has put aside
    * stays, and so does whatever else is in the folder. After a crash in the midst of it the stream opens without the records
    * that are gone, as if they had been trimmed; another call removes the rest.
    *
-   * Rejects with `PSTREAM_NOT_FOUND` if there is no such stream; `PSTREAM_LOCKED` if it is open, after
+   * Rejects with `PSTREAM_NOT_FOUND` if there is no such stream; `PSTREAM_LOCKED` if it is open, or one of its cursors is, after
    * 50 ms; `PSTREAM_INVALID_FILE` for a sequence of files that are no stream's; `PSTREAM_INVALID_INPUT`; the sequence errors
    * of {@link FileSequence.open}; `PSTREAM_SYNC_FAILED` and `PSTREAM_IO`: call it again.
    *
@@ -338,8 +361,10 @@ export class PersistentStream<
    * under way it waits for that, whose promise tells of errors; of a closed stream it does nothing.
    */
   closeSync(): void {
+    const cursors = this.#side.cursors.close()
     this.#side.close()
     const failure = this.#appender.closeSync()
+    cursors.finishSync(this.#endOf(failure))
     if (this.#closing !== undefined) return
     this.#closing = Promise.resolve()
     this.#closedProperly = failure === undefined
@@ -348,10 +373,22 @@ export class PersistentStream<
   }
 
   /**
+   * Deletes a cursor, durably: nothing is kept for it any more.
+   *
+   * Rejects with `PSTREAM_NOT_FOUND` if there is none of that name; `PSTREAM_LOCKED` if somebody has it, after 50 ms;
+   * `PSTREAM_INVALID_INPUT`; `PSTREAM_SYNC_FAILED` and `PSTREAM_IO`: call it again; `PSTREAM_CLOSED`.
+   */
+  async deleteCursor(name: string): Promise<void> {
+    const checked = cursorName(name)
+    this.#appender.checkOpen()
+    await this.#side.cursors.delete(this.#native, checked)
+  }
+
+  /**
    * What the stream has done since it was opened, and what it takes, as of its last commit. Of a closed stream what it was
    * in the end.
    */
-  stats(): StreamStats {
+  override stats(): StreamStats {
     const { records, bytes, commits, pendingBytes, pendingRecords } = this.#appender
     const { syncs, files, bytesOnDisk, bytesUsed, p50, p99, max } = unwrap(this.#native.stats())
     const pending = { pendingBytes, pendingAppends: pendingRecords }
@@ -372,13 +409,21 @@ export class PersistentStream<
   }
 
   async #close(): Promise<void> {
+    const cursors = this.#side.cursors.close()
     this.#side.close()
     const failure = await this.#appender.close()
+    // Behind what has become durable last.
+    await cursors.finish(this.#endOf(failure))
     await this.#side.settled()
     const lost = this.#appender.takeLost(failure)
     this.#closedProperly = failure === undefined
     if (lost !== undefined) raise(lost)
     if (isFailure(failure)) raise(failure)
+  }
+
+  /** Where the stream was durable to, when it was closed. */
+  #endOf(failure: unknown): number {
+    return failure === undefined ? this.#appender.nextSeq : unwrap(this.#native.durableSeq())
   }
 
   #appendOptions(options: AppendOptions): { level: Durability; signal: AbortSignal | undefined } {

@@ -80,7 +80,7 @@ export function reading(options: WriterReadOptions, keepCache: boolean): Reading
   const { from, to, limit, live, onGap, copy, cache, visibility, signal } = optionsObject('options', options)
   const gaps = gapHandler(onGap)
   const raw: RawReadOptions = {
-    ...start(from),
+    ...place('options.from', from),
     // Beyond it there is nothing.
     to: to === undefined ? MOST : integer('options.to', to, 0, MOST),
     keepCache: oneOf('options.cache', cache, ['drop', 'keep'], keepCache ? 'keep' : 'drop') === 'keep',
@@ -97,7 +97,8 @@ export function reading(options: WriterReadOptions, keepCache: boolean): Reading
   }
 }
 
-function start(from: unknown): Pick<RawReadOptions, 'start' | 'at'> {
+/** Where in a stream something begins. @internal */
+export function place(name: string, from: unknown): Pick<RawReadOptions, 'start' | 'at'> {
   if (from === undefined || from === 'oldest') return { start: 'oldest', at: 0 }
   if (from === 'end') return { start: 'end', at: 0 }
   if (from instanceof Date) {
@@ -107,7 +108,7 @@ function start(from: unknown): Pick<RawReadOptions, 'start' | 'at'> {
   } else if (typeof from === 'number' && Number.isInteger(from) && from >= 0 && from <= MOST) {
     return { start: 'seq', at: from }
   }
-  throw refuse('options.from', `an integer from 0 to 2^53 - 1, a valid Date, 'oldest' or 'end'`, from)
+  throw refuse(name, `an integer from 0 to 2^53 - 1, a valid Date, 'oldest' or 'end'`, from)
 }
 
 function gapHandler(onGap: unknown): Reading['onGap'] {

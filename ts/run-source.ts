@@ -2,10 +2,11 @@
 
 import { setImmediate as turn } from 'node:timers/promises'
 import { allocate, borrow, giveBack } from './arena.js'
+import { CursorSet } from './cursor-set.js'
 import { ClosedError } from './errors.js'
 import { isFailure } from './failure.js'
 import { Gate } from './gate.js'
-import type { Failure, NativeReader, NativeStream, RawRun } from './native.js'
+import type { Failure, NativeFollower, NativeReader, NativeStream, RawRun } from './native.js'
 import { SharedTail } from './shared-tail.js'
 import type { Tide } from './tide.js'
 
@@ -18,23 +19,35 @@ const NONE = new ArrayBuffer(0)
 const CLOSED = 'stream is closed'
 const SETTLED: Promise<unknown> = Promise.resolve()
 
+interface ReadSideOptions {
+  directory: string
+  encoding: unknown
+  keepCache: boolean
+  tide: Tide
+  isFollowed?: boolean
+}
+
 /** What all who read a stream share. Keeps the stream from being closed by the garbage collector. @internal */
 export class ReadSide {
-  readonly native: NativeStream
+  readonly native: NativeStream | NativeFollower
   readonly directory: string
   readonly encoding: unknown
   readonly keepCache: boolean
+  /** Somebody else writes it. */
+  readonly isFollowed: boolean
   readonly gate = new Gate(WIDTH)
   readonly tide: Tide
+  readonly cursors = new CursorSet(this)
   readonly tails = { durable: new SharedTail(this, false), written: new SharedTail(this, true) }
   closed = false
 
-  constructor(native: NativeStream, options: { directory: string; encoding: unknown; keepCache: boolean; tide: Tide }) {
+  constructor(native: NativeStream | NativeFollower, options: ReadSideOptions) {
     this.native = native
     this.directory = options.directory
     this.encoding = options.encoding
     this.keepCache = options.keepCache
     this.tide = options.tide
+    this.isFollowed = options.isFollowed ?? false
   }
 
   /** Resolves when every call that reads has settled, and whoever has made it knows. To be called when it is closed. */
@@ -49,6 +62,23 @@ export class ReadSide {
     this.tide.close()
     this.tails.durable.clear()
     this.tails.written.clear()
+  }
+
+  /** How often the writer has recovered; of somebody else's nothing is shown that such a thing takes back. */
+  get generation(): number | Failure {
+    return this.isFollowed ? 0 : (this.native as NativeStream).generation()
+  }
+
+  /** See `Group::doubts` of the engine. */
+  get doubts(): number {
+    if (this.isFollowed) return 0
+    const doubts = (this.native as NativeStream).doubts()
+    return isFailure(doubts) ? 1 : doubts
+  }
+
+  /** Looks how far the stream of somebody else can be read by now. */
+  async refresh(): Promise<Failure | undefined> {
+    return this.isFollowed ? ((await (this.native as NativeFollower).refresh()) ?? undefined) : undefined
   }
 
   checkOpen(): void {

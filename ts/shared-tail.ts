@@ -76,7 +76,7 @@ export class SharedTail implements Idler {
   /** What was written and not durable may not be there any more, and other records in its place. */
   #check(): void {
     const first = this.#runs[0]
-    if (this.#written && first !== undefined && this.#side.native.generation() !== first.generation) this.#forget()
+    if (this.#written && first !== undefined && this.#side.generation !== first.generation) this.#forget()
   }
 
   /** Whether the others have gone past it, and what it needs is not kept any more. */

@@ -2,17 +2,20 @@ import type { Readable } from 'node:stream'
 import { abortable } from './abort.js'
 import { type AbortOptions, abortSignal, integer, isFunction, optionsObject, refuse } from './arguments.js'
 import type { OwnBytes } from './block-file.js'
+import type { Cursor, CursorInfo } from './cursor.js'
+import { cursorName } from './cursor-set.js'
 import { decoder, isHidden } from './encoding.js'
 import { InvalidInputError } from './errors.js'
 import { unwrap } from './failure.js'
 import { LiveSource } from './live-source.js'
 import { native } from './native.js'
-import { type ReadOptions, reading, type StreamRecord } from './read-options.js'
+import { place, type ReadOptions, reading, type StreamRecord } from './read-options.js'
 import { type ReadStreamOptions, RecordReadable, readStreamPlan } from './read-stream.js'
 import { type RecordIterator, RunIterator, refused, type Take } from './record-iterator.js'
 import { type Loaded, loadRecord } from './record-load.js'
 import { ReadSide, RunSource } from './run-source.js'
 import { type VerifyReport, verifyReport } from './stream-report.js'
+import type { StreamStats } from './stream-stats.js'
 
 /** How far a verification is. */
 export interface VerifyProgress {
@@ -28,6 +31,15 @@ export interface VerifyOptions extends AbortOptions {
   onProgress?(done: VerifyProgress): void
 }
 
+/** How a cursor is opened. */
+export interface CursorOptions {
+  /**
+   * Where one that is new begins: at a seq, 0 to 2^53 - 1; at the first record of a moment or later; at the oldest record; or
+   * behind the newest durable one. Default `'oldest'`.
+   */
+  from?: number | Date | 'oldest' | 'end'
+}
+
 /** A batch of `readBatches` has so many records at most. */
 const MOST_IN_BATCH = 1024
 
@@ -40,7 +52,7 @@ const takeMany: Take<StreamRecord<unknown>[]> = (run, most) => run.takeMany(Math
  * in memory that is bounded whatever the length of the stream: two MiB or so a read, or the largest records that were
  * appended together if they are larger.
  *
- * Comes from {@link PersistentStream.open}.
+ * Comes from {@link PersistentStream.open} and {@link PersistentStream.openReadOnly}.
  */
 export abstract class StreamReader<Out = OwnBytes> implements AsyncDisposable {
   /** Absolute, with its links resolved. */
@@ -227,6 +239,41 @@ export abstract class StreamReader<Out = OwnBytes> implements AsyncDisposable {
       void verifier.free()
     }
   }
+
+  /**
+   * Opens the cursor `name`, for one consumer, and makes it if it is not there: at the oldest record, or at `from`, which a
+   * cursor that is there already takes no notice of. What it has not passed is kept, however the stream is trimmed, unless
+   * it is told otherwise. Needs a folder that can be written to.
+   *
+   * Rejects with `PSTREAM_INVALID_INPUT` for an argument, or a seq behind the end; `PSTREAM_LOCKED` if somebody has it, after
+   * 50 ms; `PSTREAM_TRIMMED` for a `from` that was released; `PSTREAM_CORRUPT` if it cannot be read, or is ahead of the
+   * stream: delete it and make it anew where the work is to go on; `PSTREAM_UNSUPPORTED` for one of a later version, and on a
+   * file system without locks; `PSTREAM_NO_SPACE`; `PSTREAM_SYNC_FAILED`; `PSTREAM_IO`; `PSTREAM_CLOSED`.
+   *
+   * @param name - 1 to 100 of `A-Z a-z 0-9 . _ -`, not beginning with a dot. Capital letters and small ones differ.
+   *
+   * @example
+   * ```ts
+   * const mailer = await stream.cursor('mailer', { from: 'end' })
+   * ```
+   */
+  async cursor(name: string, options: CursorOptions = {}): Promise<Cursor<Out>> {
+    const checked = cursorName(name)
+    const from = place('options.from', optionsObject('options', options).from)
+    return this.#open().cursors.open<Out>(this, checked, from)
+  }
+
+  /**
+   * All cursors of the stream, by name, also those that others use.
+   *
+   * Rejects with `PSTREAM_IO` and `PSTREAM_CLOSED`. Of one that is damaged its entry tells.
+   */
+  async cursors(): Promise<CursorInfo[]> {
+    return this.#open().cursors.list(() => this.oldestSeq)
+  }
+
+  /** What the stream has done since it was opened, and what it takes. */
+  abstract stats(): StreamStats
 
   /**
    * Closes the stream, with everything that is still open on it. May be called again. Of a stream that is open for writing

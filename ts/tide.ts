@@ -6,8 +6,11 @@ export interface Waiter {
   readonly seq: number
   /** Whether it is enough that the record is written. */
   readonly written: boolean
-  /** Called once, when the record can be read or the tide is closed; it is not registered any more then. */
-  wake(): void
+  /**
+   * Called once, when the record can be read or the tide is closed; it is not registered any more then. `mustRead`: whether
+   * there is a record cannot be told, and who reads learns why.
+   */
+  wake(mustRead?: boolean): void
 }
 
 /** Where what can be read ends. Asked for often. @internal */
@@ -36,6 +39,7 @@ export class Tide {
   readonly #ends: Ends
   readonly #watch: Watch | undefined
   readonly #waiting = new Set<Waiter>()
+  readonly #listeners = new Set<() => void>()
   /** Of what is durable and of what is written, as it was when it was last asked for. */
   readonly #known = [0, 0]
   closed = false
@@ -72,14 +76,32 @@ export class Tide {
     if (this.#waiting.delete(waiter) && this.#waiting.size === 0) this.#watch?.end()
   }
 
+  /** Calls `listener` from now on whenever there may be more, or it is known that there will not be. */
+  listen(listener: () => void): void {
+    this.#listeners.add(listener)
+  }
+
+  unlisten(listener: () => void): void {
+    this.#listeners.delete(listener)
+  }
+
   /** There may be more. */
   rise(): void {
+    for (const listener of this.#listeners) listener()
     if (this.#waiting.size === 0) return
     const ends = [this.end(false), this.end(true)] as const
     for (const waiter of this.#waiting) {
       if (waiter.seq >= ends[waiter.written ? 1 : 0]) continue
       this.leave(waiter)
       waiter.wake()
+    }
+  }
+
+  /** How far it goes cannot be told. */
+  fail(): void {
+    for (const waiter of this.#waiting) {
+      this.leave(waiter)
+      waiter.wake(true)
     }
   }
 

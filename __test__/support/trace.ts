@@ -5,8 +5,17 @@ import { fileURLToPath } from 'node:url'
 
 /** Runs a script of `fixtures/` under strace, with `inject` as its manual says. */
 export function traced(inject: string, fixture: string, ...args: string[]): SpawnSyncReturns<string> {
+  return run(['-e', inject], fixture, args)
+}
+
+/** The same, for calls on one file alone. */
+export function tracedAt(path: string, inject: string, fixture: string, ...args: string[]): SpawnSyncReturns<string> {
+  return run(['-P', path, '-e', inject], fixture, args)
+}
+
+function run(what: string[], fixture: string, args: string[]): SpawnSyncReturns<string> {
   const script = fileURLToPath(new URL(`../fixtures/${fixture}`, import.meta.url))
-  const strace = ['-f', '-qq', '-o', '/dev/null', '-e', inject]
+  const strace = ['-f', '-qq', '-o', '/dev/null', ...what]
   // One thread in the pool: strace counts calls for each thread apart.
   const env = { ...process.env, UV_THREADPOOL_SIZE: '1' }
   return spawnSync('strace', [...strace, process.execPath, script, ...args], { encoding: 'utf8', env })

@@ -9,8 +9,10 @@ const engine = ['crates/core/src/file', 'crates/core/src/sequence']
 const stream = ['crates/core/src/stream']
 const format = ['crates/core/src/format']
 const reading = ['crates/core/src/stream/read']
+const cursor = ['crates/core/src/stream/cursor']
 const log = ['--test', 'stream']
 const reader = ['--test', 'reader']
+const cursors = ['--test', 'stream', 'cursor']
 const bytes = ['--lib', '--test', 'stream']
 const linux = ['crates/core/src/sys/linux.rs', 'crates/core/src/sys/unix.rs']
 
@@ -82,8 +84,8 @@ export const kinds = [
   { what: 'sync of a file', in: stream, call: /[\w.]*\bfile\.sync\(/g, instead: own, tests: log },
   { what: 'sync of a file', in: stream, call: /\bfile\.sync_all\(/g, instead: io, tests: log },
   { what: 'sync of a folder', in: stream, call: /\bio\.sync_dir\(/g, instead: io, tests: log },
-  // The rules of the protocol, by their numbers. The eighth is about readers in other processes, which there are none of
-  // yet. The first one is none of the campaign's: what was not synced cannot be evicted, so that the check of the
+  // The rules of the protocol, by their numbers. The eighth is about readers in other processes, which the
+  // campaign has none of. Nor has it the first one: what was not synced cannot be evicted, so that the check of the
   // second one covers for it. The eviction of a file that is full (`roll.rs`) is not among these: nothing relies on it.
   {
     what: 'rule 1, sync of the files in front of the highest',
@@ -278,6 +280,62 @@ export const kinds = [
     rule: true,
   },
   {
+    what: 'rule 8, the mark is behind the sync',
+    in: ['crates/core/src/stream/active.rs'],
+    text: 'self.marker.note(io, self.writer.file.index(), self.writer.durable);',
+    instead: 'let end = self.writer.end();\n        self.marker.note(io, self.writer.file.index(), end);',
+    tests: log,
+  },
+  {
+    what: 'rule 8, a mark is of this boot',
+    in: ['crates/core/src/stream/mark.rs'],
+    text: 'Some(mark).filter(|mark| mark.boot == boot)',
+    instead: 'Some(mark).filter(|_| boot == boot)',
+    tests: log,
+  },
+  {
+    what: 'rule 8, a mark is of this stream',
+    in: ['crates/core/src/stream/follow_files.rs'],
+    text: 'note.id == start.id && note.seq >= start.seq',
+    instead: 'note.seq >= start.seq',
+    tests: log,
+  },
+  {
+    what: 'rule 8, a mark is of this file',
+    in: ['crates/core/src/stream/follow_files.rs'],
+    text: 'note.index == self.index && at',
+    instead: 'at',
+    tests: log,
+  },
+  {
+    what: 'rule 8, the mark is written anew by each open',
+    in: ['crates/core/src/stream/log.rs'],
+    text: 'that was here before.\n        self.note();',
+    instead: 'that was here before.',
+    tests: log,
+  },
+  {
+    what: 'rule 8, what is shown is behind what batches call durable',
+    in: ['crates/core/src/stream/read/forward.rs'],
+    text: 'mark.position <= found.header.durable_upto',
+    instead: 'mark.position <= found.header.position.max(found.header.durable_upto)',
+    tests: log,
+  },
+  {
+    what: 'rule 8, a file counts when something in it does',
+    in: ['crates/core/src/stream/follow_files.rs'],
+    text: 'end.position >= first.position || number == 0',
+    instead: 'end.position >= start.position || number == 0',
+    tests: log,
+  },
+  {
+    what: 'rule 8, what looks damaged is read again',
+    in: ['crates/core/src/stream/read/chain.rs'],
+    text: 'self.part.segment.evict();',
+    instead: '',
+    tests: log,
+  },
+  {
     what: 'rule 9, recovery after a failed write',
     in: ['crates/core/src/stream/log.rs'],
     text: `level, &self.options) {
@@ -359,8 +417,8 @@ export const kinds = [
   {
     what: 'rule 13, watermark behind a flush',
     in: stream,
-    text: '            }\n            self.mark();',
-    instead: '            }',
+    text: '            self.note();\n            self.mark();',
+    instead: '            self.note();',
     tests: log,
     rule: true,
   },
@@ -462,6 +520,141 @@ export const kinds = [
     text: 'if self.part.segment.id().checksum(payload) != header.payload_checksum {',
     instead: 'if self.part.segment.id().checksum(payload) != header.payload_checksum && payload.is_empty() {',
     tests: reader,
+  },
+  // Cursors. The sync of their folder is among those above, and here by what it is for.
+  ...['&self.meta, &self.path', '&self.root, &self.path', '&self.root, &self.meta'].map((rest) => ({
+    what: 'cursor, sync of the folders that it is in',
+    in: cursor,
+    text: '[&self.root, &self.meta, &self.path]',
+    instead: `[${rest}]`,
+    tests: cursors,
+  })),
+  {
+    what: 'cursor, sync of a deletion',
+    in: cursor,
+    text: 'self.sync(&self.path)?;\n        lease.remove();',
+    instead: 'lease.remove();',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, what is not there stays away',
+    in: cursor,
+    text: 'match self.sync(&self.path) {',
+    instead: 'match Ok::<(), Error>(()) {',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, never over the newest slot',
+    in: cursor,
+    text: 'let at = 1_u64.saturating_sub(self.at);',
+    instead: 'let at = self.at;',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, read anew behind a failed write',
+    in: cursor,
+    text: 'self.file = None;\n            return Err(error);',
+    instead: 'return Err(error);',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, a damaged slot is repaired',
+    in: cursor,
+    text: 'if damaged || !certain {',
+    instead: 'if !certain {',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, written again where the cache cannot be looked behind',
+    in: cursor,
+    text: 'if damaged || !certain {',
+    instead: 'if damaged {',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, the older slot counts for retention',
+    in: cursor,
+    text: 'ours.iter().map(|(_, slot)| slot.position).min()',
+    instead: 'newest.map(|(_, slot)| slot.position)',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, all is kept for one that cannot be read',
+    in: cursor,
+    text: 'Some(Seen::Lost(_)) => 0,',
+    instead: 'Some(Seen::Lost(_)) => continue,',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, nothing is trimmed while one is made',
+    in: cursor,
+    text: 'let _guard = guard::wait(&*self.io, &self.path)?;',
+    instead: '',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, nothing is trimmed while one is moved',
+    in: cursor,
+    text: 'let _guard = self.folder.guard()?;',
+    instead: '',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, who waits for the guard comes first',
+    in: cursor,
+    text: 'if wanted.is_ok_and(',
+    instead: 'if false && wanted.is_ok_and(',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, never ahead of what is durable',
+    in: cursor,
+    text: 'if seq >= end {',
+    instead: 'if seq >= end && end == u64::MAX {',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, ahead of its stream',
+    in: cursor,
+    text: 'if position <= end {',
+    instead: 'if position <= end.max(u64::MAX) {',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, of another stream',
+    in: cursor,
+    text: 'if stream == id =>',
+    instead: 'if stream == id || stream.get() > 0 =>',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, check of a slot',
+    in: ['crates/core/src/format/cursor_slot.rs'],
+    text: 'if checksum != id.checksum(bytes.get(8..)?) {',
+    instead: 'if checksum == 0 {',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, whole before it has a name',
+    in: cursor,
+    text: 'file.store(io, &bytes)?;\n    file.name(io, &path).map(drop)',
+    instead:
+      'file.name(io, &path)?;\n    BlockFile::open(io, &path, SHIFT, crate::file::FileOptions::default())?.store_bytes(0, &bytes)',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, one consumer each',
+    in: cursor,
+    text: 'Attempt::Taken => break,',
+    instead: 'Attempt::Taken => return Ok(Self { io: Arc::clone(io), place: place.clone(), lock: None }),',
+    tests: cursors,
+  },
+  {
+    what: 'cursor, in use when its stream is destroyed',
+    in: ['crates/core/src/stream/destroy.rs'],
+    text: '.seize()?;',
+    instead: '.seize();',
+    tests: cursors,
   },
   { what: 'flag for a synced write', in: linux, text: 'libc::RWF_DSYNC', instead: '0', tests: system },
   {

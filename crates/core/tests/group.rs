@@ -12,7 +12,7 @@
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pstream_core::ErrorKind;
 use pstream_core::format::batch::push_record;
@@ -227,7 +227,7 @@ impl Listener for Both {
     }
 }
 
-/// Who waits for it is told, and can see it then; of a sync that has failed nothing is told.
+/// Who waits for it is told, and can see it then; or finds out that it may never be.
 #[test]
 fn a_sync_in_the_background_is_told_of() {
     let disk = disk();
@@ -244,8 +244,16 @@ fn a_sync_in_the_background_is_told_of() {
     assert!(told.recv_timeout(Duration::from_millis(100)).is_err());
     disk.inject(Fault::new(Effect::FAIL_SYNC).kind(CallKind::SyncData));
     group.append(append(b"written and lost", Level::Written)).unwrap();
-    assert!(told.recv_timeout(Duration::from_millis(200)).is_err());
+    let before = group.doubts();
+    assert_eq!(told.recv_timeout(Duration::from_secs(10)), Ok(2), "nothing has become durable");
     assert_eq!((disk.faults_fired(), group.durable().seq, group.written().seq), (1, 2, 3));
+    assert_eq!((before % 2, group.doubts()), (0, before + 1), "and cannot");
+    // The first one says what was lost.
+    for _ in 0..2 {
+        let ticket = group.flush().unwrap();
+        assert!(group.wait(ticket, Some(Instant::now() + Duration::from_secs(10))));
+    }
+    assert_eq!(group.doubts(), before + 2, "behind a recovery it can, of what is there then");
 }
 
 /// A flush makes written records durable; one behind a sync that failed in the meantime says that they may be lost.

@@ -2,20 +2,38 @@
 
 use pstream_core::format::batch::{self, BatchHeader, Kind, Records};
 use pstream_core::format::block_header::{self, BlockHeader};
+use pstream_core::format::cursor_slot::{self, CursorSlot};
 use pstream_core::format::file_batch::{self, FileBatch, Stamp};
 use pstream_core::format::{Decoded, StreamId, VERSION, varint};
 
 use crate::forge::seal;
 use crate::input::Input;
 
-/// Headers of blocks, of batches and file batches: as they are, and with a right checksum.
+/// Headers of blocks, of batches, slots of cursors and file batches: as they are, and with a right checksum.
 pub(crate) fn headers(bytes: &[u8]) {
     let mut input = Input(bytes);
     let id = StreamId::new(u64::from(input.u8()) + 1).unwrap();
     let sealed = input.u8() % 2 == 1;
     block(input.clone().array(), id, sealed);
     batch(input.clone().array(), id, sealed, input.clone().u64());
+    cursor(input.clone().array(), id, sealed);
     file(&mut input, id);
+}
+
+fn cursor(mut bytes: [u8; cursor_slot::LEN], id: StreamId, sealed: bool) {
+    if sealed {
+        bytes[..4].copy_from_slice(b"PSC\x01");
+        bytes[8..16].copy_from_slice(&id.get().to_le_bytes());
+        seal(&mut bytes, id);
+    }
+    match CursorSlot::decode(&bytes) {
+        Decoded::Valid((stream, slot)) => {
+            assert_eq!(slot.encode(stream), bytes);
+            assert!(stream == id || !sealed);
+        }
+        Decoded::Newer(version) => assert!(version > VERSION && bytes[..3] == *b"PSC" && !sealed),
+        Decoded::Invalid => assert!(!sealed, "a sealed slot is valid whatever its fields say"),
+    }
 }
 
 fn block(mut bytes: [u8; block_header::LEN], id: StreamId, sealed: bool) {

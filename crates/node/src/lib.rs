@@ -19,8 +19,10 @@
 use napi_derive::napi;
 
 pub mod arena;
+pub mod cursor;
 pub mod error;
 pub mod file;
+pub mod follower;
 pub mod sequence;
 pub mod stream;
 pub mod stream_background;

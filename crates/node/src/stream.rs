@@ -17,6 +17,7 @@ use napi::bindgen_prelude::{AsyncTask, Env};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 use pstream_core::io::Io;
+use pstream_core::stream::cursor::Folder;
 use pstream_core::stream::read::Snapshot;
 use pstream_core::stream::{
     Append, Background, Group, Level, Listener, Log, LogOptions, PendingKind, Refused, Settled, destroy, make_folder,
@@ -61,6 +62,7 @@ struct Engine {
     inbox: Arc<Inbox>,
     /// What reads it.
     holders: Holders,
+    cursors: OnceLock<Folder>,
 }
 
 /// What has settled and was not fetched yet.
@@ -123,7 +125,7 @@ impl Engine {
 
     fn open(&self, directory: &Path, name: String, options: &RawStreamOptions) -> Result<StreamInfo> {
         let begin = Instant::now();
-        let log_options = options.log(name);
+        let log_options = options.log(name.clone());
         log_options.check()?;
         Self::prepare(directory, &log_options.name, options.create)?;
         let max_record_bytes = log_options.max_record_bytes()?;
@@ -131,6 +133,8 @@ impl Engine {
         let elapsed = begin.elapsed();
         let resolved = OsIo.canonicalize(directory).map_err(|error| Error::io("realpath", directory, error))?;
         let group = Group::start(log, options.group(), Box::new(Teller(Arc::clone(&self.inbox))))?;
+        let cursors = Folder::new(Arc::new(OsIo), &resolved, &name);
+        self.cursors.set(cursors).map_err(|_| internal("the stream is open already"))?;
         self.flush_on_exit.store(options.flush_on_exit, Ordering::Relaxed);
         self.group.set(group).map_err(|_| internal("the stream is open already"))?;
         Ok(StreamInfo {
@@ -253,6 +257,11 @@ impl NativeStream {
         })
     }
 
+    /// Its cursors.
+    pub(crate) fn cursors(&self) -> Result<Folder> {
+        self.engine.cursors.get().cloned().ok_or_else(|| internal("the stream is not open"))
+    }
+
     /// Keeps account of what reads it.
     pub(crate) fn hold<T: Send + 'static>(&self, what: T) -> Result<Arc<Held<T>>> {
         self.engine.holders.hold(what)
@@ -266,7 +275,14 @@ impl NativeStream {
     pub fn new(env: Env, wake: Wake) -> napi::Result<Self> {
         let inbox = Arc::new(Inbox { settled: Mutex::default(), wake });
         let (group, flush_on_exit, closing) = (OnceLock::new(), AtomicBool::new(false), Mutex::default());
-        let engine = Arc::new(Engine { group, flush_on_exit, closing, inbox, holders: Holders::default() });
+        let engine = Arc::new(Engine {
+            group,
+            flush_on_exit,
+            closing,
+            inbox,
+            holders: Holders::default(),
+            cursors: OnceLock::new(),
+        });
         let arenas = Arc::new(Arenas::default());
         // Hooks run in reverse order: this one before that of the threadsafe function, which was made earlier.
         let address = env.raw().addr();
@@ -380,6 +396,12 @@ impl NativeStream {
     #[napi(ts_return_type = "number | Failure")]
     pub fn written_seq(&self) -> Outcome<i64> {
         guarded(|| Ok(number(self.engine.group()?.written().seq)))
+    }
+
+    /// Changes when what is written and not durable may be lost; odd as long as nothing can become durable.
+    #[napi(ts_return_type = "number | Failure")]
+    pub fn doubts(&self) -> Outcome<i64> {
+        guarded(|| Ok(number(self.engine.group()?.doubts())))
     }
 
     /// How often the writer has recovered.

@@ -10,6 +10,11 @@ use pstream_core::{Error, ErrorKind, Result};
 pub(crate) struct Held<T>(Mutex<Option<Box<T>>>);
 
 impl<T> Held<T> {
+    /// What nobody but its owner gives up.
+    pub(crate) fn alone(what: T) -> Self {
+        Self(Mutex::new(Some(Box::new(what))))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Box<T>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

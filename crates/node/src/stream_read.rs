@@ -7,27 +7,56 @@
 use std::fmt;
 use std::sync::Arc;
 
-use napi::bindgen_prelude::AsyncTask;
+use napi::bindgen_prelude::{AsyncTask, Either};
 use napi_derive::napi;
 use pstream_core::Result;
 use pstream_core::stream::Level;
-use pstream_core::stream::read::{Record, Search, Snapshot, Verifier};
+use pstream_core::stream::read::{Record, Search, Verifier};
 
 use crate::arena::Lease;
 use crate::error::{count, internal, number};
+use crate::follower::NativeFollower;
 use crate::stream::NativeStream;
 use crate::stream_held::{Held, Release};
 use crate::stream_read_data::{RawReadOptions, RawRecord, RawRun, RawVerification, RawVerified};
-use crate::stream_runs::Runs;
+use crate::stream_runs::{Runs, Snapshots};
 use crate::task::{Job, Outcome, guarded, job, job_on};
 
+/// A stream that can be read, whoever writes it.
+pub(crate) type Readable<'a> = Either<&'a NativeStream, &'a NativeFollower>;
+
+/// What can be read now; of a stream that somebody else writes, when it is asked for.
+fn now(stream: &Readable<'_>, level: Level) -> Result<Snapshots> {
+    Ok(match stream {
+        Either::A(stream) => {
+            let snapshot = stream.snapshot(level)?;
+            Box::new(move || Ok(snapshot.clone()))
+        }
+        Either::B(follower) => follower.snapshots(),
+    })
+}
+
+fn hold<T: Send + 'static>(stream: &Readable<'_>, what: T) -> Result<Arc<Held<T>>> {
+    match stream {
+        Either::A(stream) => stream.hold(what),
+        Either::B(follower) => follower.hold(what),
+    }
+}
+
 /// Begins to read what is in the stream now. Looks at no file yet.
-#[napi(ts_return_type = "NativeReader | Failure")]
-pub fn read_stream(stream: &NativeStream, options: RawReadOptions) -> Outcome<NativeReader> {
+#[napi(
+    ts_args_type = "stream: NativeStream | NativeFollower, options: RawReadOptions",
+    ts_return_type = "NativeReader | Failure"
+)]
+pub fn read_stream(stream: Readable<'_>, options: RawReadOptions) -> Outcome<NativeReader> {
     guarded(|| {
-        let snapshot = stream.snapshot(options.level())?;
-        let later = options.live.then(|| stream.snapshots(options.level()));
-        stream.hold(Runs::new(snapshot, later, &options)).map(NativeReader)
+        let level = options.level();
+        let later = match stream {
+            Either::A(stream) => stream.snapshots(level),
+            Either::B(follower) => follower.snapshots(),
+        };
+        let runs = Runs::new(now(&stream, level)?, Some(later).filter(|_| options.live), &options);
+        hold(&stream, runs).map(NativeReader)
     })
 }
 
@@ -71,12 +100,12 @@ impl NativeReader {
 
 /// Fills `memory` with the record, if there is one and it fits.
 #[napi(
-    ts_args_type = "stream: NativeStream, seq: number, memory: ArrayBuffer",
+    ts_args_type = "stream: NativeStream | NativeFollower, seq: number, memory: ArrayBuffer",
     ts_return_type = "Promise<RawRecord | Failure | null>"
 )]
-pub fn get_record(stream: &NativeStream, seq: i64, memory: Lease) -> AsyncTask<Job<Option<RawRecord>>> {
-    let snapshot = stream.snapshot(Level::Durable);
-    job_on(memory, move |memory| fill(snapshot?.get(count(seq))?, memory))
+pub fn get_record(stream: Readable<'_>, seq: i64, memory: Lease) -> AsyncTask<Job<Option<RawRecord>>> {
+    let now = now(&stream, Level::Durable);
+    job_on(memory, move |memory| fill(now?()?.get(count(seq))?, memory))
 }
 
 fn fill(record: Option<Record>, memory: &mut [u8]) -> Result<Option<RawRecord>> {
@@ -89,14 +118,31 @@ fn fill(record: Option<Record>, memory: &mut [u8]) -> Result<Option<RawRecord>> 
 }
 
 /// Begins a search in what is in the stream now. Looks at no file yet.
-#[napi(ts_return_type = "NativeSearch | Failure")]
-pub fn search_stream(stream: &NativeStream) -> Outcome<NativeSearch> {
-    guarded(|| stream.hold(stream.snapshot(Level::Durable)?.search()).map(NativeSearch))
+#[napi(ts_args_type = "stream: NativeStream | NativeFollower", ts_return_type = "NativeSearch | Failure")]
+pub fn search_stream(stream: Readable<'_>) -> Outcome<NativeSearch> {
+    guarded(|| hold(&stream, Searching::Begins(now(&stream, Level::Durable)?)).map(NativeSearch))
 }
 
 /// A search, turned inside out: JavaScript compares.
 #[napi]
-pub struct NativeSearch(Arc<Held<Search>>);
+pub struct NativeSearch(Arc<Held<Searching>>);
+
+enum Searching {
+    Begins(Snapshots),
+    GoesOn(Box<Search>),
+}
+
+impl Searching {
+    fn search(&mut self) -> Result<&mut Search> {
+        if let Self::Begins(now) = self {
+            *self = Self::GoesOn(Box::new(now()?.search()));
+        }
+        match self {
+            Self::GoesOn(search) => Ok(search),
+            Self::Begins(_) => Err(internal("the search has not begun")),
+        }
+    }
+}
 
 impl fmt::Debug for NativeSearch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -111,15 +157,15 @@ impl NativeSearch {
     #[napi(ts_args_type = "memory: ArrayBuffer", ts_return_type = "Promise<RawRecord | Failure | null>")]
     pub fn next(&self, memory: Lease) -> AsyncTask<Job<Option<RawRecord>>> {
         let held = Arc::clone(&self.0);
-        job_on(memory, move |memory| fill(held.with(Search::next)?, memory))
+        job_on(memory, move |memory| fill(held.with(|searching| searching.search()?.next())?, memory))
     }
 
     /// Whether the record comes before what is looked for. Reads nothing.
     #[napi(ts_return_type = "Failure | undefined")]
     pub fn answer(&self, before: bool) -> Outcome<()> {
         guarded(|| {
-            self.0.with(|search| {
-                search.answer(before);
+            self.0.with(|searching| {
+                searching.search()?.answer(before);
                 Ok(())
             })
         })
@@ -128,7 +174,7 @@ impl NativeSearch {
     /// What was found.
     #[napi(ts_return_type = "number | Failure")]
     pub fn seq(&self) -> Outcome<i64> {
-        guarded(|| self.0.with(|search| Ok(number(search.seq()))))
+        guarded(|| self.0.with(|searching| Ok(number(searching.search()?.seq()))))
     }
 
     /// Gives up everything.
@@ -139,9 +185,9 @@ impl NativeSearch {
 }
 
 /// Begins to verify what is in the stream now. Looks at no file yet.
-#[napi(ts_return_type = "NativeVerifier | Failure")]
-pub fn verify_stream(stream: &NativeStream) -> Outcome<NativeVerifier> {
-    guarded(|| stream.hold(Verification::Begins(stream.snapshot(Level::Durable)?)).map(NativeVerifier))
+#[napi(ts_args_type = "stream: NativeStream | NativeFollower", ts_return_type = "NativeVerifier | Failure")]
+pub fn verify_stream(stream: Readable<'_>) -> Outcome<NativeVerifier> {
+    guarded(|| hold(&stream, Verification::Begins(now(&stream, Level::Durable)?)).map(NativeVerifier))
 }
 
 /// A verification.
@@ -155,14 +201,14 @@ impl fmt::Debug for NativeVerifier {
 }
 
 enum Verification {
-    Begins(Snapshot),
+    Begins(Snapshots),
     GoesOn(Box<Verifier>),
 }
 
 impl Verification {
     fn step(&mut self) -> Result<RawVerification> {
-        if let Self::Begins(snapshot) = self {
-            *self = Self::GoesOn(Box::new(snapshot.verify()?));
+        if let Self::Begins(now) = self {
+            *self = Self::GoesOn(Box::new(now()?.verify()?));
         }
         let Self::GoesOn(verifier) = self else { return Err(internal("the verification has not begun")) };
         let goes_on = verifier.step()?;

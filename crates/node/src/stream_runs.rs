@@ -21,7 +21,9 @@ pub(crate) type Snapshots = Box<dyn Fn() -> Result<Snapshot> + Send>;
 
 /// A read, and what was read of it and not handed over yet.
 pub(crate) struct Runs {
-    snapshot: Snapshot,
+    /// Where what is read comes from, until that is looked up: when the first run is read.
+    now: Option<Snapshots>,
+    snapshot: Option<Snapshot>,
     /// Of a live read.
     later: Option<Snapshots>,
     from: Start,
@@ -44,9 +46,10 @@ struct Open {
 }
 
 impl Runs {
-    pub(crate) fn new(snapshot: Snapshot, later: Option<Snapshots>, options: &RawReadOptions) -> Self {
+    pub(crate) fn new(now: Snapshots, later: Option<Snapshots>, options: &RawReadOptions) -> Self {
         Self {
-            snapshot,
+            now: Some(now),
+            snapshot: None,
             later,
             from: options.from(),
             to: count(options.to),
@@ -95,7 +98,7 @@ impl Runs {
         }
         let (used, records) = (length(fill.used), number(fill.records));
         // So that nobody has to ask just to be told that there is nothing.
-        let behind = self.to.min(self.snapshot.next_seq());
+        let behind = self.to.min(self.snapshot.as_ref().map_or(0, Snapshot::next_seq));
         if self.is_used_up()
             && self.open.as_ref().is_some_and(|open| open.reader.seq() >= behind)
             && let Err(error) = self.read()
@@ -120,14 +123,19 @@ impl Runs {
             gaps: Vec::new(),
             end: self.ended && self.gaps.is_empty(),
             next_seq: number(next_seq.unwrap_or(0)),
-            generation: number(self.snapshot.generation()),
-            durable: number(self.snapshot.durable_seq()),
-            kept: number(self.snapshot.kept_seq()),
+            generation: number(self.snapshot.as_ref().map_or(0, Snapshot::generation)),
+            durable: number(self.snapshot.as_ref().map_or(0, Snapshot::durable_seq)),
+            kept: number(self.snapshot.as_ref().map_or(0, Snapshot::kept_seq)),
         }
     }
 
     /// A live read that is at the end of what there was, or has no file open: goes on to the end of what there is now.
     fn renew(&mut self) -> Result<()> {
+        if let Some(now) = &self.now {
+            self.snapshot = Some(now()?);
+            self.now = None;
+            return Ok(());
+        }
         let Some(later) = &self.later else { return Ok(()) };
         let told = self.batches.is_empty() && self.gaps.is_empty() && self.failed.is_none();
         if !told || !self.ended && self.open.is_some() {
@@ -137,7 +145,7 @@ impl Runs {
         if let Some(open) = &mut self.open {
             open.reader.renew(snapshot.clone())?;
         }
-        (self.snapshot, self.ended) = (snapshot, false);
+        (self.snapshot, self.ended) = (Some(snapshot), false);
         Ok(())
     }
 
@@ -177,7 +185,8 @@ impl Runs {
             Box::new(move |gap| drop(tell.send(gap)))
         });
         let options = ReadOptions { from: self.from, to: Some(self.to), on_gap, cache: self.cache };
-        Ok(Open { reader: self.snapshot.read(options)?, gaps })
+        let snapshot = self.snapshot.as_ref().ok_or_else(|| internal("nothing was looked up"))?;
+        Ok(Open { reader: snapshot.read(options)?, gaps })
     }
 }
 

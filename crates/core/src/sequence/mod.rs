@@ -12,6 +12,7 @@
 mod alloc;
 mod index;
 mod inspect;
+mod listing;
 mod lock;
 mod name;
 mod release;
@@ -28,9 +29,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub use crate::lock_file::LockMode;
 pub use index::{Index, MAX_FILES};
 pub use inspect::{ReportedFile, SequenceReport, inspect};
-pub use lock::LockMode;
 pub use rename::rename;
 pub use repair::{Action, ActionKind, RepairOptions, RepairReport, repair};
 pub use retrieve::Retrieve;
@@ -40,6 +41,7 @@ use crate::error::{Error, ErrorKind, Holder, Result};
 use crate::file::{BlockFile, CreateOptions, Shape};
 use crate::io::{FileKind, Io};
 use index::Window;
+pub(crate) use listing::{Listed, Lister, is_dense};
 pub(crate) use lock::LockShare;
 use name::Place;
 

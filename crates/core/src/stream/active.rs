@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::mark::Marker;
 use super::next_file::Preparing;
 use super::options::{Level, LogOptions};
 use super::plan::{self, Part, Pending, Step};
@@ -33,6 +34,7 @@ pub(super) struct Active {
     pub(super) written: Mark,
     /// Bytes of the files in use, once somebody has asked for them.
     pub(super) bytes: Option<u64>,
+    pub(super) marker: Marker,
 }
 
 impl Active {
@@ -40,6 +42,11 @@ impl Active {
         let current = self.writer.file.shape().size();
         let (prepared, preparing) = (&mut self.prepared, &mut self.preparing);
         Ahead { sequence: &self.sequence, options, prepared, preparing, current, planned: 0 }
+    }
+
+    /// Tells readers in other processes what is durable by now.
+    pub(super) fn note(&mut self, io: &dyn Io) {
+        self.marker.note(io, self.writer.file.index(), self.writer.durable);
     }
 
     /// Cuts the commit into batches, and makes the files that it takes.

@@ -4,6 +4,7 @@ use std::io::ErrorKind as OsKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::cursor::Folder;
 use super::head::{Head, is_merely_prepared};
 use super::options::{LEAST_BLOCKS_EVER, LogOptions};
 use crate::error::{Error, ErrorKind, Result};
@@ -21,7 +22,7 @@ use crate::sequence::{self, FileSequence, SequenceFile};
 ///
 /// # Errors
 ///
-/// `PSTREAM_NOT_FOUND` if there is no such stream; `PSTREAM_LOCKED`; `PSTREAM_INVALID_INPUT` for the name; those of opening
+/// `PSTREAM_NOT_FOUND` if there is no such stream; `PSTREAM_LOCKED`, also if somebody has one of its cursors; `PSTREAM_INVALID_INPUT` for the name; those of opening
 /// a sequence; `PSTREAM_INVALID_FILE` for a sequence of files that are no stream's; `PSTREAM_SYNC_FAILED`, `PSTREAM_IO`:
 /// call it again.
 pub fn destroy(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions) -> Result<()> {
@@ -36,6 +37,8 @@ pub fn destroy(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions) -> Resu
     let shape = Shape::new(options.blocks_of(options.file_size), options.block_shift())?;
     let sequence = FileSequence::open(Arc::clone(io), directory, name, shape, options.sequence)?;
     let (in_use, unused) = look(&sequence)?;
+    // Whoever has a cursor reads the stream, perhaps in another process.
+    let _cursors = Folder::new(Arc::clone(io), sequence.root(), name).seize()?;
     for path in unused.iter().rev().chain(&in_use) {
         io.remove_file(path).map_err(|error| Error::io("unlink", path, error))?;
         io.sync_dir(sequence.root()).map_err(|error| Error::sync("fsync", sequence.root(), error))?;

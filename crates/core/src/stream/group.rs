@@ -42,6 +42,8 @@ pub(super) struct Shared {
 /// As of the last commit.
 struct Shown {
     view: View,
+    /// A write or sync has failed since: the log must be recovered.
+    uncertain: bool,
     stats: Stats,
     /// When a reader last asked for what was appended.
     followed: Option<Instant>,
@@ -130,7 +132,7 @@ impl Group {
     pub fn start(mut log: Log, options: GroupOptions, listener: Box<dyn Listener>) -> Result<Self> {
         let limits = log.options().limits()?;
         let stats = Stats { footprint: log.footprint()?, syncs: log.syncs(), ..Stats::default() };
-        let shown = Mutex::new(Shown { view: log.view()?, stats, followed: None });
+        let shown = Mutex::new(Shown { view: log.view()?, uncertain: false, stats, followed: None });
         let (wake, told) = (Condvar::new(), Condvar::new());
         let shared = Arc::new(Shared { queue: Mutex::default(), wake, told, options, shown });
         let theirs = Arc::clone(&shared);
@@ -252,6 +254,15 @@ impl Group {
         self.shared.shown().view.written
     }
 
+    /// Changes when what was written and is not durable may be lost: a write or sync has failed, or the log was recovered
+    /// behind that. Whoever has seen such a record, and waits until it is durable, finds out whether it is the same one still:
+    /// its seq may have been given to another. Odd as long as nothing new can become durable.
+    #[must_use]
+    pub fn doubts(&self) -> u64 {
+        let shown = self.shared.shown();
+        shown.view.generation.saturating_mul(2).saturating_add(u64::from(shown.uncertain))
+    }
+
     /// How often the writer has recovered, as of the last commit; also when it is closed. See [`Snapshot::generation`].
     #[must_use]
     pub fn generation(&self) -> u64 {
@@ -322,11 +333,12 @@ impl Shared {
     }
 
     /// `None`: there is nothing newer to show.
-    pub(super) fn publish(&self, view: Option<View>, stats: Stats) {
+    pub(super) fn publish(&self, view: Option<View>, uncertain: bool, stats: Stats) {
         let mut shown = self.shown();
         if let Some(view) = view {
             shown.view = view;
         }
+        shown.uncertain = uncertain;
         shown.stats = stats;
     }
 }

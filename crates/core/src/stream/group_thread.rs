@@ -170,15 +170,13 @@ impl<'a> Thread<'a> {
                 self.unsynced = None;
                 let flushed = self.log.flush();
                 self.publish();
-                match flushed {
-                    // Behind what was published: who is told of it looks.
-                    Ok(durable) => self.listener.risen(durable.seq),
-                    Err(error) => {
-                        let error = Arc::new(error);
-                        self.lost = Some(Arc::clone(&error));
-                        self.tell_of(Duty::Sync, error);
-                    }
+                if let Err(error) = flushed {
+                    let error = Arc::new(error);
+                    self.lost = Some(Arc::clone(&error));
+                    self.tell_of(Duty::Sync, error);
                 }
+                // Behind what was published: who is told of it looks. Also when nothing has risen: who waits for it learns why.
+                self.listener.risen(self.log.durable().seq);
             }
         }
         self.tell_background();
@@ -297,7 +295,11 @@ impl<'a> Thread<'a> {
         let footprint = self.log.footprint().unwrap_or_else(|_| self.shared.footprint());
         let (commits, syncs, latency) = (self.commits, self.log.syncs(), self.latency.latency());
         // While a recovery in place has failed there is nothing newer to show.
-        self.shared.publish(self.log.view().ok(), Stats { commits, syncs, footprint, latency });
+        self.shared.publish(
+            self.log.view().ok(),
+            self.log.needs_recovery(),
+            Stats { commits, syncs, footprint, latency },
+        );
     }
 }
 

@@ -73,8 +73,9 @@ pub trait Listener: Send {
         drop(what);
     }
 
-    /// Called when records have become durable by themselves, that were acknowledged as written before: everything below
-    /// `durable_seq` is durable now. What a commit makes durable, [`Listener::settled`] tells.
+    /// Called when records that were acknowledged as written have become durable by themselves: everything below
+    /// `durable_seq` is durable now. Also when the sync has failed, see [`super::Group::doubts`]. What a commit makes durable,
+    /// [`Listener::settled`] tells.
     fn risen(&self, durable_seq: u64) {
         let _ = durable_seq;
     }

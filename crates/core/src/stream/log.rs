@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::active::Active;
 use super::background::{Duty, Notes};
+use super::mark::Marker;
 use super::options::{Level, LogOptions};
 use super::plan::{self, Pending};
 use super::read::{Snapshot, View};
@@ -142,6 +143,8 @@ impl Log {
         self.kept = self.published.as_ref().map(|view| view.durable).unwrap_or_default();
         // All of it. Behind a watermark that was not written for want of space the writer's own end is further on.
         let written = writer.durable;
+        let owner = (writer.id(), writer.epoch);
+        let marker = Marker::new(&*self.io, &sequence.meta(), self.options.sequence.create.mode, owner);
         let sequence = Arc::new(sequence);
         let (files, staging) = (files.into(), Staging::new(self.options.direct.piece));
         self.active = Some(Active {
@@ -154,7 +157,10 @@ impl Log {
             staging,
             written,
             bytes: None,
+            marker,
         });
+        // Before the first append: what is there may be of another boot, or of a stream that was here before.
+        self.note();
         Ok(report)
     }
 
@@ -185,10 +191,18 @@ impl Log {
         }
         active.written = active.writer.end();
         let committed = Committed { seqs: first..active.writer.seq, durable: active.writer.durable };
+        self.note();
         if behind_written {
             self.mark();
         }
         Ok(committed)
+    }
+
+    /// Tells readers in other processes what is durable by now: behind the sync that made it so (rule 8).
+    fn note(&mut self) {
+        if let Some(active) = self.active.as_mut() {
+            active.note(&*self.io);
+        }
     }
 
     /// Whether somebody reads what is appended. It is left in the page cache then, also where a large commit would go past
@@ -213,6 +227,7 @@ impl Log {
                 self.state = State::Uncertain;
                 return Err(error);
             }
+            self.note();
             self.mark();
         }
         Ok(self.durable())
@@ -232,6 +247,9 @@ impl Log {
         match marked {
             Ok(_) => active.written = active.writer.end(),
             Err(_) => self.state = State::Uncertain,
+        }
+        if marked.is_ok() {
+            self.note();
         }
         marked
     }
@@ -254,7 +272,7 @@ impl Log {
         self.lock = None;
         let Some(mut active) = self.active.take() else { return Ok(()) };
         let sealed = match state {
-            State::Ready => active.writer.seal(&*self.io).map(|_| ()),
+            State::Ready => active.writer.seal(&*self.io).map(|_| active.note(&*self.io)),
             State::Uncertain if active.written != active.writer.durable => {
                 Err(Error::new(ErrorKind::SyncFailed, "what was written before an earlier error may be lost"))
             }

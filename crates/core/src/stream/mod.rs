@@ -14,6 +14,9 @@
 //!   stream ends), `evidence` (whether it ended there), `torn` (what is cut off), `repair` (the writes of all that),
 //!   `salvage` (going on behind damage)
 //! - `read`: the reader
+//! - `cursor`: durable positions of consumers
+//! - `follow`, `follow_files`: reading what another process writes; `mark`: what that tells of its end, `contents`: where the
+//!   end is without it
 //! - `stats`: what it has done, and what it takes
 //! - `background`: what was done on the side, for whoever watches
 //! - `report`: what an open has found
@@ -22,9 +25,13 @@
 
 mod active;
 mod background;
+mod contents;
+pub mod cursor;
 mod destroy;
 mod evidence;
 mod folder;
+mod follow;
+mod follow_files;
 mod frame;
 mod group;
 mod group_thread;
@@ -34,6 +41,7 @@ mod image;
 pub mod layout;
 mod log;
 mod log_files;
+mod mark;
 mod next_file;
 mod options;
 mod own;
@@ -52,6 +60,7 @@ mod writer;
 pub use background::{Background, Duty};
 pub use destroy::destroy;
 pub use folder::make_folder;
+pub use follow::{FollowOptions, Follower};
 pub use group::Group;
 pub use handover::{Append, GroupOptions, Listener, Payload, Refused, Settled};
 pub use log::{Committed, Log};

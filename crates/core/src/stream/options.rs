@@ -160,11 +160,15 @@ impl LogOptions {
     /// `PSTREAM_INVALID_INPUT` for options that are out of their limits.
     pub fn max_record_bytes(&self) -> Result<u64> {
         self.check()?;
-        let payload = self.max_payload()?;
-        let prefix = |len: u64| super::long(crate::format::varint::len(len));
-        // Its length takes at most as many bytes as that of the whole payload would.
-        let len = payload.saturating_sub(prefix(payload));
-        let longer = len.saturating_add(1);
-        Ok(if longer.saturating_add(prefix(longer)) <= payload { longer } else { len })
+        Ok(largest_record(self.max_payload()?))
     }
+}
+
+/// The largest record that fits into a payload.
+pub(super) fn largest_record(payload: u64) -> u64 {
+    let prefix = |len: u64| super::long(crate::format::varint::len(len));
+    // Its length takes at most as many bytes as that of the whole payload would.
+    let len = payload.saturating_sub(prefix(payload));
+    let longer = len.saturating_add(1);
+    if longer.saturating_add(prefix(longer)) <= payload { longer } else { len }
 }

@@ -1,11 +1,17 @@
 //! `docs/format.md` is the truth: its tables are whole, and its example is what the product reads and writes.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
 
 use pstream_core::format::batch::{BatchHeader, Kind, Records, push_record};
 use pstream_core::format::block_header::{BlockHeader, Crossing};
+use pstream_core::format::cursor_slot::CursorSlot;
 use pstream_core::format::file_batch::{FileBatch, Stamp};
+use pstream_core::format::mark::{self, BootId, Mark};
 use pstream_core::format::{Decoded, StreamId};
+use pstream_core::stream::cursor::Folder;
+use pstream_sim::SimDisk;
 
 use crate::{golden, oracle};
 
@@ -25,7 +31,12 @@ fn number(text: &str) -> u64 {
 
 /// The bytes of the example, by their offset in the file.
 fn example() -> BTreeMap<u64, u8> {
-    let dump = TEXT.split_once("```hex\n").unwrap().1.split_once("```").unwrap().0;
+    example_in("Example")
+}
+
+fn example_in(heading: &str) -> BTreeMap<u64, u8> {
+    let behind = TEXT.split_once(&format!("\n## {heading}\n")).expect("the heading").1;
+    let dump = behind.split_once("```hex\n").unwrap().1.split_once("```").unwrap().0;
     let rows = golden::parse_rows(dump).into_iter();
     rows.flat_map(|(offset, row)| (offset as u64..).zip(row)).collect()
 }
@@ -36,7 +47,7 @@ fn bytes<const N: usize>(example: &BTreeMap<u64, u8>, at: u64) -> [u8; N] {
 
 #[test]
 fn the_tables_leave_no_byte_out() {
-    for (heading, size) in [("Block header", 48), ("Batch", 64), ("File batch", 40)] {
+    for (heading, size) in [("Block header", 48), ("Batch", 64), ("File batch", 40), ("Mark", 80), ("Cursor", 40)] {
         let mut end = 0;
         for row in table(heading) {
             assert_eq!(number(&row[0]), end, "{heading}: {row:?}");
@@ -48,14 +59,26 @@ fn the_tables_leave_no_byte_out() {
 
 #[test]
 fn the_values_of_the_example_are_those_in_its_bytes() {
-    let example = example();
-    let rows = table("Example");
-    assert!(rows.len() > 20);
-    for row in rows {
-        let (at, size, value) = (number(&row[0]), number(&row[1]), number(&row[2]));
-        let found = (at..at + size).rev().fold(0, |value, at| value << 8 | u64::from(example[&at]));
-        assert_eq!(found, value, "{row:?}");
+    for (heading, least) in [("Example", 20), ("Example of a mark", 6), ("Example of a cursor", 8)] {
+        let (example, rows) = (example_in(heading), table(heading));
+        assert!(rows.len() >= least);
+        for row in rows {
+            let (at, size, value) = (number(&row[0]), number(&row[1]), number(&row[2]));
+            let found = (at..at + size).rev().fold(0, |value, at| value << 8 | u64::from(example[&at]));
+            assert_eq!(found, value, "{row:?}");
+        }
     }
+}
+
+/// The mark of the example, put together again.
+#[test]
+fn the_mark_of_the_example_is_what_is_written() {
+    let bytes = bytes::<{ mark::LEN }>(&example_in("Example of a mark"), 0);
+    let Decoded::Valid(found) = Mark::decode(&bytes) else { panic!("it is not valid") };
+    let boot = BootId::new("3f0c2a9e-5b1d-4c77-9a10-1122334455aa").unwrap();
+    let id = StreamId::new(0x0123_4567_89ab_cdef).unwrap();
+    assert_eq!(found, Mark { id, position: 4224, seq: 2, epoch: 1, index: 1, boot });
+    assert_eq!(found.encode(), bytes);
 }
 
 #[test]
@@ -108,4 +131,34 @@ fn the_example_is_taken_apart_and_put_together() {
     assert_eq!((&payload[..], oracle::checksum(id.get(), &payload)), (&records[..], header.payload_checksum));
     assert!(Records::of(&payload).map(Option::unwrap).eq([&b"hello"[..], b""]));
     assert_eq!(bytes::<1>(&example, at + 71), [0], "padding");
+}
+
+/// As the product writes it.
+#[test]
+fn the_cursor_of_the_example_is_taken_apart_and_put_together() {
+    let example = example_in("Example of a cursor");
+    assert_eq!(example.len(), 80);
+    let id = StreamId::new(0x0123_4567_89ab_cdef).unwrap();
+    for (at, position, counter, time_ms) in [(0, 3, 2, 1_700_000_002_000), (4096, 2, 1, 1_700_000_001_000)] {
+        let slot = CursorSlot { position, counter, time_ms };
+        let on_disk: [u8; 40] = bytes(&example, at);
+        assert_eq!((CursorSlot::decode(&on_disk), slot.encode(id)), (Decoded::Valid((id, slot)), on_disk));
+        assert_eq!(
+            u64::from(oracle::checksum(id.get(), &on_disk[8..])),
+            u64::from(u32::from_le_bytes(bytes(&example, at + 4)))
+        );
+    }
+    let disk = SimDisk::new(1);
+    disk.io().create_dir(Path::new("/d")).unwrap();
+    let folder = Folder::new(disk.io(), Path::new("/d"), "s");
+    let at = |seconds| disk.set_now(Duration::from_secs(seconds));
+    at(1_700_000_001);
+    let mut cursor = folder.open("c", id, || Ok(2)).unwrap();
+    at(1_700_000_002);
+    cursor.commit(2, 3).unwrap();
+    let bytes = disk.disk_bytes("/d/s.meta/cursors/cursor.c", 0..8192).unwrap();
+    assert_eq!(bytes.len(), 8192);
+    for (at, byte) in bytes.into_iter().enumerate() {
+        assert_eq!(byte, example.get(&(at as u64)).copied().unwrap_or(0), "at {at:#x}");
+    }
 }

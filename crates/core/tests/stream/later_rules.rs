@@ -35,6 +35,32 @@ fn rule_08_a_readers_sync_proves_nothing() {
     assert_eq!(read(&disk).unwrap().records(), [record(0, 100), record(2, 100)]);
 }
 
+/// The page cache shows a batch to others before it is durable, and goes on showing it when it is lost: readers go by the mark,
+/// and by what later batches say.
+#[test]
+fn rule_08_readers_go_by_the_writers_word() {
+    for by_mark in [true, false] {
+        let disk = disk(750);
+        let (mut log, _) = open(&disk);
+        commit_each(&mut log, 0..3, 100);
+        if !by_mark {
+            disk.inject(Fault::new(Effect::EIO).kind(CallKind::ReadNote).path(crate::follow::MARK).every());
+        }
+        let follower = crate::follow::follow(&disk).unwrap();
+        write(&mut log, &[record(3, 100)]);
+        write(&mut log, &[record(4, 5000)]);
+        disk.inject(Fault::new(Effect::FAIL_SYNC).kind(CallKind::SyncData));
+        log.flush().unwrap_err();
+        assert_eq!(read(&disk).unwrap().records().len(), 5, "the page cache shows all of them");
+        // What was written behind them says so itself.
+        assert_eq!(crate::follow::shown(&follower).unwrap().len(), 3);
+        let shown = crate::follow::shown(&crate::follow::follow(&disk).unwrap()).unwrap();
+        assert_eq!(shown.len(), 3);
+        drop(log);
+        crate::follow::check_kept(&shown, &crate::follow::left(&disk, &options()));
+    }
+}
+
 /// Leftovers of a failed append and a retry with the same bytes made up a whole batch.
 #[test]
 fn rule_09_a_failed_write_sends_the_writer_through_recovery() {

@@ -22,10 +22,14 @@ mod basics;
 mod boundaries;
 mod bytes;
 mod crashes;
+mod cursor_crashes;
+mod cursors;
 mod destroy;
 mod direct;
 mod engine;
 mod folders;
+mod follow;
+mod follow_marks;
 mod harness;
 #[allow(dead_code, reason = "the others hook the real system")]
 #[path = "../common/hooked.rs"]

@@ -79,6 +79,8 @@ pub(super) struct Walk {
     /// Checksum of the batch in front, if it is known.
     pub(super) previous: Option<u32>,
     pub(super) window: Window,
+    /// Where it met damage and has read everything again.
+    pub(super) doubted: Option<u64>,
 }
 
 impl Walk {
@@ -87,11 +89,24 @@ impl Walk {
         (self.at, self.seq) = (part.segment.layout().first_batch(), part.segment.seq());
         self.previous = Some(part.segment.first_previous());
         self.part = part;
+        self.doubted = None;
         self.window.clear();
     }
 
     /// The next batch, read and checked; the walk stays in front of it until [`Walk::pass`].
     pub(super) fn next(&mut self) -> Result<Met> {
+        let met = self.look()?;
+        if !matches!(met, Met::Damage(_)) || !self.part.segment.is_shared() || self.doubted == Some(self.at) {
+            return Ok(met);
+        }
+        // Somebody else writes the file, past the page cache perhaps: what that holds may be older than the disk.
+        self.doubted = Some(self.at);
+        self.part.segment.evict();
+        self.window.clear();
+        self.look()
+    }
+
+    fn look(&mut self) -> Result<Met> {
         if self.at >= self.part.limit {
             return Ok(self.at_end());
         }
@@ -149,6 +164,20 @@ impl Walk {
             let here = self.window.has(at, header.total_len());
             (follows && here && self.is_payload_right(at, &header)).then_some(Found { at, header })
         })
+    }
+
+    /// The next batch, if there is a whole one; what lies behind is not looked at, as it may be in the midst of being
+    /// written.
+    pub(super) fn step(&mut self) -> Result<Option<Found>> {
+        self.window.hold(self.at);
+        for at in self.candidates(self.at) {
+            let Some(header) = self.header_at(at)? else { continue };
+            let follows = header.seq == self.seq && self.previous.is_none_or(|previous| previous == header.previous);
+            if follows && self.is_whole(at, &header)? {
+                return Ok(Some(Found { at, header }));
+            }
+        }
+        Ok(None)
     }
 
     /// Goes on behind the batch.
@@ -313,7 +342,7 @@ impl Walk {
 /// A walk for those who begin at a place that a search has found.
 pub(super) fn walk_at(part: Part, at: u64, seq: u64, previous: Option<u32>, cache: CachePolicy, small: bool) -> Walk {
     let window = if small { Window::for_searching(cache) } else { Window::for_reading(cache) };
-    Walk { part, at, seq, previous, window }
+    Walk { part, at, seq, previous, window, doubted: None }
 }
 
 const _: () = assert!(HEADER_LEN == 64, "the header's size is written out above");

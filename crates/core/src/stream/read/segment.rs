@@ -17,6 +17,8 @@ pub(super) struct Segment {
     layout: Layout,
     head: Head,
     first_previous: u32,
+    /// Another process may be writing it.
+    shared: bool,
 }
 
 impl fmt::Debug for Segment {
@@ -32,7 +34,7 @@ impl Segment {
     ///
     /// `PSTREAM_CORRUPT` if it is not in use, or of another shape than it says; `PSTREAM_UNSUPPORTED` for a later version
     /// of the format; those of [`BlockFile::load`].
-    pub(super) fn new(file: BlockFile, index: u16, known: Option<Head>) -> Result<Self> {
+    pub(super) fn new(file: BlockFile, index: u16, known: Option<Head>, shared: bool) -> Result<Self> {
         let head = match known {
             Some(head) => Some(head),
             None => Head::read_only(&file, index)?,
@@ -49,11 +51,21 @@ impl Segment {
         }
         let [_, second] = head.headers(layout);
         let first_previous = second.checksum(start.id);
-        Ok(Self { file, layout, head, first_previous })
+        Ok(Self { file, layout, head, first_previous, shared })
     }
 
     pub(super) fn file(&self) -> &BlockFile {
         &self.file
+    }
+
+    /// Whether another process may be writing it.
+    pub(super) fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    /// Drops what the page cache holds of it, as far as that is possible: a hint.
+    pub(super) fn evict(&self) {
+        drop(self.file.evict(&(0..self.file.shape().size())));
     }
 
     /// Where its data lies.

@@ -19,6 +19,7 @@ pub struct Slot {
     path: PathBuf,
     block_shift: u32,
     cache: CachePolicy,
+    shared: bool,
     state: Mutex<State>,
 }
 
@@ -41,7 +42,14 @@ impl Slot {
     /// Of the file at `path`, which is not looked at.
     #[must_use]
     pub fn new(io: Arc<dyn Io>, index: u16, path: PathBuf, block_shift: u32, cache: CachePolicy) -> Self {
-        Self { io, index, path, block_shift, cache, state: Mutex::default() }
+        Self { io, index, path, block_shift, cache, shared: false, state: Mutex::default() }
+    }
+
+    /// The same of a file that another process may be writing: what looks damaged is read once more, past the page cache,
+    /// before it is believed to be.
+    #[must_use]
+    pub fn shared(io: Arc<dyn Io>, index: u16, path: PathBuf, block_shift: u32, cache: CachePolicy) -> Self {
+        Self { shared: true, ..Self::new(io, index, path, block_shift, cache) }
     }
 
     /// Index in the sequence.
@@ -112,7 +120,7 @@ impl Slot {
             return Err(Error::new(ErrorKind::NotFound, "file was released").at_path(&self.path));
         }
         let file = BlockFile::open_behind_writer(&*self.io, &self.path, self.block_shift, self.cache)?;
-        let segment = Arc::new(Segment::new(file, self.index, known)?);
+        let segment = Arc::new(Segment::new(file, self.index, known, self.shared)?);
         let mut state = self.state();
         state.known = Some(*segment.head());
         state.open = Arc::downgrade(&segment);

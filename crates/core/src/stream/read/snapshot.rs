@@ -87,11 +87,12 @@ impl Snapshot {
     /// # Errors
     ///
     /// `PSTREAM_INVALID_INPUT` without files. Whether they fit together is seen when they are read.
-    pub fn new(id: StreamId, files: Vec<Arc<Slot>>, durable: Mark) -> Result<Self> {
+    pub fn new(id: StreamId, files: impl Into<Arc<[Arc<Slot>]>>, durable: Mark) -> Result<Self> {
+        let files = files.into();
         if files.is_empty() {
             return Err(no_file());
         }
-        Ok(Self { id, files: files.into(), durable, end: durable, generation: 0, kept: durable })
+        Ok(Self { id, files, durable, end: durable, generation: 0, kept: durable })
     }
 
     /// The stream.
@@ -261,7 +262,7 @@ impl Snapshot {
     }
 
     /// Number of the first file that is still there.
-    fn first_left(&self) -> Result<usize> {
+    pub(super) fn first_left(&self) -> Result<usize> {
         let gone = |_, number| {
             let slot = self.files.get(to_usize(number));
             Ok(slot.map(|slot| (number, slot.is_gone())))

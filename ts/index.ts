@@ -8,6 +8,14 @@ export {
   type OwnBytes,
   type SequenceFile,
 } from './block-file.js'
+export type {
+  CommitMessage,
+  DiagnosticsMessages,
+  FailureMessage,
+  RecoveryMessage,
+  StreamMessage,
+  TrimMessage,
+} from './diagnostics.js'
 export type { Encoding } from './encoding.js'
 export {
   AlreadyExistsError,
@@ -42,9 +50,11 @@ export type { BlockFileOptions, FileCreation } from './options.js'
 export { type AppendOptions, PersistentStream } from './persistent-stream.js'
 export { type ReaderOptions, ReadOnlyStream } from './read-only-stream.js'
 export type { ReadOptions, StreamRecord, WriterReadOptions } from './read-options.js'
+export type { ReadStreamOptions } from './read-stream.js'
 export type { RecordIterator } from './record-iterator.js'
 export type { RepairOptions, RepairReport, SequenceProblem, SequenceReport } from './sequence-tools.js'
 export type { StreamOptions } from './stream-options.js'
 export { StreamReader, type VerifyOptions, type VerifyProgress } from './stream-reader.js'
 export type { Gap, RecoveryReport, VerifyReport } from './stream-report.js'
 export type { StreamStats } from './stream-stats.js'
+export type { WriteStreamOptions } from './write-stream.js'

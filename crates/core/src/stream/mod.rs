@@ -17,11 +17,13 @@
 //! - `follow`, `follow_files`: reading what another process writes; `mark`: what that tells of its end, `contents`: where the
 //!   end is without it
 //! - `stats`: what it has done, and what it takes
+//! - `background`: what was done on the side, for whoever watches
 //! - `report`: what an open has found
 //!
 //! The protocol, and its fourteen rules that comments refer to by number, are in `docs/recovery.md`.
 
 mod active;
+mod background;
 mod contents;
 mod destroy;
 mod evidence;
@@ -53,6 +55,7 @@ mod tail;
 mod torn;
 mod writer;
 
+pub use background::{Background, Duty};
 pub use destroy::destroy;
 pub use folder::make_folder;
 pub use follow::{FollowOptions, Follower};

@@ -135,8 +135,9 @@ fn slow() -> Slow {
     let (hangs, may_go) = (Arc::new(AtomicBool::new(false)), Mutex::new(may_go));
     let (armed, calls) = (Arc::clone(&hangs), Arc::new(AtomicU32::new(0)));
     let counter = Arc::clone(&calls);
-    let io = Hooked::over(Arc::new(OsIo), move |call, _: &Path| {
-        if armed.load(Ordering::SeqCst) {
+    let io = Hooked::over(Arc::new(OsIo), move |call, path: &Path| {
+        // The mark is nothing that anybody waits for the disk for.
+        if armed.load(Ordering::SeqCst) && !path.ends_with("mark") {
             counter.fetch_add(1, Ordering::SeqCst);
             if call == "write_at" {
                 say.send(()).ok();

@@ -94,7 +94,7 @@ fn in_the_way() {
             // Of the lock what a close leaves.
             match place {
                 "events.lock" => fs::remove_file(root.join(place)).unwrap(),
-                "events.meta" => fs::remove_dir(root.join(place)).unwrap(),
+                "events.meta" => fs::remove_dir_all(root.join(place)).unwrap(),
                 _ => {}
             }
             make(&root.join(place));

@@ -9,7 +9,11 @@ use crate::reader::read;
 fn writes(disk: &SimDisk) -> Vec<(CallKind, u64, u64)> {
     use CallKind::{Read, SyncData, Write, WriteDirect, WriteDirectSynced, WriteSynced};
     let is_asked = |kind| matches!(kind, Read | SyncData | Write | WriteDirect | WriteDirectSynced | WriteSynced);
-    disk.trace().iter().filter(|call| is_asked(call.kind)).map(|call| (call.kind, call.offset, call.len)).collect()
+    disk.trace()
+        .iter()
+        .filter(|call| is_asked(call.kind) && call.name != "mark")
+        .map(|call| (call.kind, call.offset, call.len))
+        .collect()
 }
 
 fn check(disk: &SimDisk, options: &LogOptions, count: u64, what: &str) {

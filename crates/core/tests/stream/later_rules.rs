@@ -55,7 +55,8 @@ fn rule_08_readers_go_by_the_writers_word() {
         // What was written behind them says so itself.
         assert_eq!(crate::follow::shown(&follower).unwrap().len(), 3);
         let shown = crate::follow::shown(&crate::follow::follow(&disk).unwrap()).unwrap();
-        assert_eq!(shown.len(), 3);
+        // Who opens it now finds no batch left that calls the third one durable, and is late by it.
+        assert_eq!(shown.len(), if by_mark { 3 } else { 2 });
         drop(log);
         crate::follow::check_kept(&shown, &crate::follow::left(&disk, &options()));
     }

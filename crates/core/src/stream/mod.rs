@@ -7,6 +7,8 @@
 //! - `plan`, `frame`: which batches a commit becomes, and the bytes of them that go out in one write
 //! - `writer`: where the stream ends, and the one way of writing there
 //! - `roll`: the next file; `next_file`: the making of it by another thread
+//! - `retention`: what goes by itself, and how large a stream may grow; `trim`, `log_trim`: the first files go, by another
+//!   thread
 //! - `folder`: the folder of a stream that is begun
 //! - `destroy`: the end of it
 //! - `own`: seals and watermarks, in sectors of their own
@@ -32,6 +34,7 @@ mod image;
 pub mod layout;
 mod log;
 mod log_files;
+mod log_trim;
 mod next_file;
 mod options;
 mod own;
@@ -40,11 +43,13 @@ pub mod read;
 mod recover;
 mod repair;
 mod report;
+mod retention;
 mod roll;
 mod salvage;
 mod stats;
 mod tail;
 mod torn;
+mod trim;
 mod writer;
 
 pub use destroy::destroy;
@@ -56,7 +61,9 @@ pub use next_file::NextFile;
 pub use options::{Level, LogOptions, Mode};
 pub use plan::{Pending, PendingKind};
 pub use report::{Gap, Previous, Recovery, Torn};
+pub use retention::{Goal, Retention, WhenLimited};
 pub use stats::{Footprint, Latency, Stats};
+pub use trim::{Trim, Trimmed};
 pub use writer::Mark;
 
 /// A length in memory as one on disk.

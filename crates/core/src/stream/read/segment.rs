@@ -12,7 +12,7 @@ use crate::format::file_batch::FileBatch;
 use crate::stream::head::Head;
 
 /// A file in use, open, with what its file batch says of it.
-pub(super) struct Segment {
+pub(in crate::stream) struct Segment {
     file: BlockFile,
     layout: Layout,
     head: Head,
@@ -61,7 +61,7 @@ impl Segment {
         self.layout
     }
 
-    pub(super) fn head(&self) -> &Head {
+    pub(in crate::stream) fn head(&self) -> &Head {
         &self.head
     }
 

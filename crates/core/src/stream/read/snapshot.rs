@@ -67,9 +67,9 @@ pub struct Snapshot {
 
 /// A file that is there: of a stream of many, some may not be.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub(super) number: usize,
-    pub(super) segment: Arc<Segment>,
+pub(in crate::stream) struct Place {
+    pub(in crate::stream) number: usize,
+    pub(in crate::stream) segment: Arc<Segment>,
 }
 
 enum Found {
@@ -279,7 +279,7 @@ impl Snapshot {
 
     /// The last file that is as `wanted`, if those that are come first; else the first one. And whether a file in front
     /// of that cannot be read.
-    pub(super) fn place_where(&self, wanted: impl Fn(&Head) -> bool) -> Result<(Place, bool)> {
+    pub(in crate::stream) fn place_where(&self, wanted: impl Fn(&Head) -> bool) -> Result<(Place, bool)> {
         let number = partition(0..to_u64(self.files.len()), |low, mid| {
             for number in (low..=mid).rev() {
                 match self.head(to_usize(number)) {
@@ -302,7 +302,7 @@ impl Snapshot {
     }
 
     /// What a file begins with; `None` if it cannot be read.
-    pub(super) fn head(&self, number: usize) -> Result<Option<Head>> {
+    pub(in crate::stream) fn head(&self, number: usize) -> Result<Option<Head>> {
         if let Some(head) = self.files.get(number).and_then(|slot| slot.known()) {
             return Ok(Some(head).filter(|head| head.start.id == self.id && head.start.position <= self.end.position));
         }

@@ -8,6 +8,7 @@ pub mod error;
 pub mod file;
 pub mod format;
 pub mod io;
+mod lock_file;
 pub mod sequence;
 pub mod stream;
 mod sys;

@@ -99,6 +99,16 @@ pub(crate) fn build(
 }
 
 impl Unnamed {
+    /// Stores its first bytes, durable when this returns.
+    pub(crate) fn store(&self, io: &dyn Io, bytes: &[u8]) -> Result<()> {
+        let (path, file) = (self.temporary.clone(), Arc::clone(&self.file));
+        let stored = BlockFile::of(path, self.shape, self.reserved, file, self.options).store_bytes(0, bytes);
+        if stored.is_err() {
+            drop(io.remove_file(&self.temporary));
+        }
+        stored
+    }
+
     /// Gives the file its name, which is durable only when the caller has synced the folder: whole before it has one, so
     /// that whoever sees the name may rely on the content.
     pub(crate) fn name(self, io: &dyn Io, path: &Path) -> Result<BlockFile> {

@@ -6,10 +6,12 @@
 //! - `block_header`: the 48 bytes in front of each block's data
 //! - `batch`: a run of records under one header, what a crash keeps or loses as a whole
 //! - `file_batch`: the batch of no records that a file enters use with
+//! - `cursor_slot`: where a consumer has got to, in a file of its own
 //! - `varint`: the length in front of a record
 
 pub mod batch;
 pub mod block_header;
+pub mod cursor_slot;
 pub mod file_batch;
 pub mod varint;
 

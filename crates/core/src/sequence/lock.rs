@@ -7,22 +7,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::SequenceOptions;
 use super::name::Place;
-use crate::error::{Error, ErrorKind, Holder, Result, sequence as errors};
+use crate::error::{Error, Holder, Result, sequence as errors};
 use crate::io::{FileKind, Io, IoLock};
-
-/// What to do on a file system that has no locks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LockMode {
-    /// Fail with `PSTREAM_UNSUPPORTED`. Default.
-    #[default]
-    Required,
-    /// Go on unlocked: the caller sees to it that nobody else opens the sequence.
-    BestEffort,
-}
+use crate::lock_file::{Attempt, Lock, LockMode, MODE, attempt, living, read_holder, write_holder};
 
 /// A share of a lock, which is held until the last share is released or dropped.
 #[derive(Clone)]
@@ -38,21 +29,6 @@ struct HeldLock {
     keep: bool,
 }
 
-/// An open lock file, locked or, where the file system has no locks, merely open.
-type Lock = Box<dyn IoLock>;
-
-/// What one attempt came to.
-enum Attempt {
-    Held(Lock),
-    /// Somebody else has it.
-    Taken,
-    /// The file was removed by its holder between our opening and our locking of it.
-    Outdated,
-}
-
-const MODE: u32 = 0o600;
-const MAX_NOTE: usize = 4096;
-
 /// Takes the lock, trying for `options.lock_timeout` while somebody holds it: which also rides out one who only looks.
 pub(super) fn acquire(io: &Arc<dyn Io>, place: &Place, options: SequenceOptions) -> Result<LockShare> {
     const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -62,9 +38,10 @@ pub(super) fn acquire(io: &Arc<dyn Io>, place: &Place, options: SequenceOptions)
     let (mode, timeout, keep) = (options.lock, options.lock_timeout, options.keep_lock_file);
     let (mut waited, mut pause, mut outdated) = (Duration::ZERO, FIRST_PAUSE, 0_u32);
     loop {
-        match attempt(&**io, place, mode)? {
+        match attempt(&**io, &place.lock(), mode)? {
             Attempt::Held(lock) => {
-                write_holder(&**io, place);
+                drop(io.create_dir(&place.meta()));
+                write_holder(&**io, &place.holder());
                 let held = HeldLock { io: Arc::clone(io), place: place.clone(), lock: Some(lock), keep };
                 return Ok(LockShare(Arc::new(held)));
             }
@@ -79,47 +56,6 @@ pub(super) fn acquire(io: &Arc<dyn Io>, place: &Place, options: SequenceOptions)
                 let holder = describe_holder(&**io, place);
                 return Err(errors::locked(Some(living(holder))).at_path(&place.lock()));
             }
-        }
-    }
-}
-
-fn attempt(io: &dyn Io, place: &Place, mode: LockMode) -> Result<Attempt> {
-    let path = place.lock();
-    let lock = match io.open_lock(&path, Some(MODE)) {
-        Ok(lock) => lock,
-        Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => return not_a_file(io, &path),
-        Err(error) => return Err(Error::io("open", &path, error)),
-    };
-    match lock.try_lock() {
-        Ok(false) => Ok(Attempt::Taken),
-        // A closing holder removes the file while it still holds the lock. We may have opened the file before and got
-        // the lock after: of a file that nobody else will ever find. Measured: without this check, unlink and
-        // re-create gave two holders.
-        Ok(true) => match lock.is_at(&path) {
-            Ok(true) => Ok(Attempt::Held(lock)),
-            Ok(false) => Ok(Attempt::Outdated),
-            Err(error) => Err(Error::io("stat", &path, error)),
-        },
-        Err(error) if error.kind() == std::io::ErrorKind::Unsupported => match mode {
-            LockMode::BestEffort => Ok(Attempt::Held(lock)),
-            LockMode::Required => {
-                let message = format!("cannot lock '{}': {error}", path.display());
-                Err(Error::new(ErrorKind::Unsupported, message).at_path(&path))
-            }
-        },
-        Err(error) => Err(Error::io("flock", &path, error)),
-    }
-}
-
-/// A symbolic link is a lock made by hand or by the crate; anything else does not belong there.
-fn not_a_file(io: &dyn Io, path: &Path) -> Result<Attempt> {
-    match io.metadata(path) {
-        Ok(metadata) if metadata.kind == FileKind::Symlink => Ok(Attempt::Taken),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Attempt::Outdated),
-        Err(error) => Err(Error::io("stat", path, error)),
-        Ok(_) => {
-            let message = format!("'{}' is not a regular file", path.display());
-            Err(Error::new(ErrorKind::InvalidFile, message).at_path(path))
         }
     }
 }
@@ -203,7 +139,7 @@ pub(super) fn break_lock(io: &dyn Io, place: &Place, force: bool) -> Result<Opti
             return Err(errors::locked(Some(holder)).at_path(&path));
         }
     } else {
-        match attempt(io, place, LockMode::BestEffort)? {
+        match attempt(io, &path, LockMode::BestEffort)? {
             Attempt::Held(lock) => held = Some(lock),
             Attempt::Taken | Attempt::Outdated => return Err(errors::locked(Some(living(holder))).at_path(&path)),
         }
@@ -271,42 +207,6 @@ fn describe_holder(io: &dyn Io, place: &Place) -> Holder {
             let pid = note.parse().ok();
             Holder { pid, alive: pid.and_then(|pid| io.process_alive(pid)), note: Some(note), ..Holder::default() }
         }
-        Err(_) => read_holder(io, place).unwrap_or_default(),
+        Err(_) => read_holder(io, &place.holder()).unwrap_or_default(),
     }
-}
-
-/// A lock of the operating system that is taken says that its holder lives, whatever the text says.
-fn living(holder: Holder) -> Holder {
-    if holder.note.is_some() { holder } else { Holder { alive: Some(true), ..holder } }
-}
-
-/// Best effort, on a full disk too: nothing depends on it.
-fn write_holder(io: &dyn Io, place: &Place) {
-    let identity = io.identity();
-    let since = io.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let (host, boot) = (identity.host.unwrap_or_default(), identity.boot_id.unwrap_or_default());
-    let text = format!("pid {}\nhost {host}\nboot {boot}\nsince {since}\n", identity.pid);
-    drop(io.create_dir(&place.meta()));
-    drop(io.write_note(&place.holder(), MODE, text.as_bytes()));
-}
-
-fn read_holder(io: &dyn Io, place: &Place) -> Option<Holder> {
-    let text = String::from_utf8(io.read_note(&place.holder(), MAX_NOTE).ok()?).ok()?;
-    let field = |name: &str| {
-        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
-        (!value.is_empty()).then(|| value.to_owned())
-    };
-    let pid = field("pid").and_then(|pid| pid.parse().ok());
-    let since = field("since").and_then(|ms| ms.parse().ok());
-    let since = since.and_then(|ms| UNIX_EPOCH.checked_add(Duration::from_millis(ms)));
-    let us = io.identity();
-    let host = field("host");
-    // A pid means something on its own machine, in its own boot.
-    let here = host == us.host;
-    let alive = match pid {
-        Some(_) if here && field("boot") != us.boot_id => Some(false),
-        Some(pid) if here => io.process_alive(pid),
-        _ => None,
-    };
-    Some(Holder { pid, host, since, alive, note: None })
 }

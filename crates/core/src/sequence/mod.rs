@@ -28,9 +28,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub use crate::lock_file::LockMode;
 pub use index::{Index, MAX_FILES};
 pub use inspect::{ReportedFile, SequenceReport, inspect};
-pub use lock::LockMode;
 pub use rename::rename;
 pub use repair::{Action, ActionKind, RepairOptions, RepairReport, repair};
 pub use retrieve::Retrieve;

@@ -16,12 +16,14 @@
 //!   stream ends), `evidence` (whether it ended there), `torn` (what is cut off), `repair` (the writes of all that),
 //!   `salvage` (going on behind damage)
 //! - `read`: the reader
+//! - `cursor`: durable positions of consumers
 //! - `stats`: what it has done, and what it takes
 //! - `report`: what an open has found
 //!
 //! The protocol, and its fourteen rules that comments refer to by number, are in `docs/recovery.md`.
 
 mod active;
+pub mod cursor;
 mod destroy;
 mod evidence;
 mod folder;

@@ -22,6 +22,7 @@ mod basics;
 mod boundaries;
 mod bytes;
 mod crashes;
+mod cursors;
 mod destroy;
 mod engine;
 mod folders;

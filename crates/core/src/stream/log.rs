@@ -130,8 +130,16 @@ impl Log {
         // All of it. Behind a watermark that was not written for want of space the writer's own end is further on.
         let written = writer.durable;
         let sequence = Arc::new(sequence);
-        self.active =
-            Some(Active { preparing: None, trimming: None, sequence, writer, prepared, files: files.into(), written, bytes: None });
+        self.active = Some(Active {
+            preparing: None,
+            trimming: None,
+            sequence,
+            writer,
+            prepared,
+            files: files.into(),
+            written,
+            bytes: None,
+        });
         Ok(report)
     }
 

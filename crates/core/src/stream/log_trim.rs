@@ -1,6 +1,9 @@
 //! Letting go of the first files of a log, and making room where it may not grow.
 
+use std::sync::Arc;
+
 use super::active::Active;
+use super::cursor;
 use super::log::{Log, State};
 use super::options::Level;
 use super::retention::{Goal, Retention, WhenLimited};
@@ -28,9 +31,16 @@ impl Log {
         if active.trimming.is_some() {
             return Ok(None);
         }
-        let (trim, trimming) = trim::ask(Work { sequence: active.sequence.clone(), files, goal, bytes });
+        let (io, sequence) = (Arc::clone(&self.io), Arc::clone(&active.sequence));
+        let cursors = cursor::Folder::new(Arc::clone(&io), sequence.root(), sequence.name());
+        let (trim, trimming) = trim::ask(Work { io, cursors, sequence, files, goal, bytes });
         active.trimming = Some(trimming);
         Ok(Some(trim))
+    }
+
+    /// Whether there is a file beside the one in use.
+    pub(super) fn has_files_to_release(&self) -> bool {
+        self.active.as_ref().is_some_and(|active| active.files.len() > 1)
     }
 
     /// Whether a trim is under way, or done and not taken note of.
@@ -97,19 +107,19 @@ impl Log {
         let ErrorKind::Limit(window) = error.kind() else { return Ok(false) };
         let Retention { max_bytes, when_limited, keep_for_cursors, .. } = self.options.retention;
         let by_force = when_limited == WhenLimited::Trim;
-        // Whatever is asked for, a file less.
-        let less = Some(self.footprint()?.on_disk.saturating_sub(1));
-        let goal = Goal {
-            bytes: less.filter(|_| max_bytes.is_some() && window.is_none()),
-            past_cursors: !keep_for_cursors,
-            limit: less.filter(|_| by_force),
-            ..Goal::default()
-        };
-        if goal == (Goal { past_cursors: goal.past_cursors, ..Goal::default() }) {
+        let by_bytes = max_bytes.is_some() && window.is_none();
+        if !by_force && !by_bytes {
             // What a trim under way has released makes room as well.
             return Ok(self.take_note());
         }
-        Ok(self.trim_now(goal)?.files > 0)
+        // Whatever is asked for, a file less.
+        let less = Some(self.footprint()?.on_disk.saturating_sub(1));
+        let (bytes, limit) = (less.filter(|_| by_bytes), less.filter(|_| by_force));
+        match self.trim_now(Goal { bytes, past_cursors: !keep_for_cursors, limit, ..Goal::default() }) {
+            // A cursor is being made: it may need what would go.
+            Err(error) if matches!(error.kind(), ErrorKind::Locked(_)) => Ok(false),
+            done => Ok(done?.files > 0),
+        }
     }
 
     fn take_note(&mut self) -> bool {
@@ -119,6 +129,10 @@ impl Log {
     /// What is to go by now for the options; `None`: nothing. `by_age`: the time has come to look.
     pub(super) fn due_to_go(&mut self, by_age: bool) -> Option<Goal> {
         let Retention { max_bytes, max_age, keep_for_cursors, limit_bytes, when_limited } = self.options.retention;
+        let none = max_bytes.is_none() && max_age.is_none() && limit_bytes.is_none();
+        if none || !self.has_files_to_release() {
+            return None;
+        }
         let on_disk = self.footprint().ok()?.on_disk;
         let next = self.active.as_mut().map_or(0, |active| active.next_size(&self.options));
         let room = limit_bytes.map(|limit| limit.saturating_sub(next));

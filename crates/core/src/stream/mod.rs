@@ -3,7 +3,7 @@
 //! - `layout`: where positions of the stream lie in a file
 //! - `options`: what can be chosen, and its limits
 //! - `log`, `log_files`, `active`: the writer: commits, flushes, closing; its files
-//! - `group`, `group_thread`, `handover`: group commit, by a thread of its own
+//! - `group`, `group_thread`, `handover`: group commit, by a thread of its own; `group_trim`: trims, as it minds them
 //! - `plan`, `frame`: which batches a commit becomes, and the bytes of them that go out in one write
 //! - `writer`: where the stream ends, and the one way of writing there
 //! - `roll`: the next file; `next_file`: the making of it by another thread
@@ -30,6 +30,7 @@ mod folder;
 mod frame;
 mod group;
 mod group_thread;
+mod group_trim;
 mod handover;
 mod head;
 mod image;

@@ -92,13 +92,13 @@ pub struct Goal {
     /// …or not.
     pub force: bool,
     /// The first files, while all take more bytes than this…
-    pub(super) bytes: Option<u64>,
+    pub bytes: Option<u64>,
     /// …and those of which all records were written by this time, in ms since 1970…
-    pub(super) older_than: Option<u64>,
+    pub older_than: Option<u64>,
     /// …whether every cursor has passed them or not.
-    pub(super) past_cursors: bool,
+    pub past_cursors: bool,
     /// The first files, while all take more bytes than this, whatever any cursor says.
-    pub(super) limit: Option<u64>,
+    pub limit: Option<u64>,
     /// So many of the first files, likewise.
-    pub(super) files: usize,
+    pub files: usize,
 }

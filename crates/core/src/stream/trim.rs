@@ -7,11 +7,14 @@
 
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use super::cursor::{self, Guard};
 use super::head::Head;
 use super::read::{Slot, Snapshot};
 use super::retention::Goal;
 use crate::error::{Error, ErrorKind, Result};
+use crate::io::Io;
 use crate::sequence::FileSequence;
 
 /// A trim, for whichever thread has the time: see [`super::Log::trim`]. Dropped instead of run it does nothing.
@@ -35,6 +38,8 @@ pub struct Trimmed {
 }
 
 pub(super) struct Work {
+    pub(super) io: Arc<dyn Io>,
+    pub(super) cursors: cursor::Folder,
     pub(super) sequence: Arc<FileSequence>,
     /// The files, of which the last one is in use.
     pub(super) files: Snapshot,
@@ -67,6 +72,11 @@ impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         // Every change under this lock is whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, len: u64) {
+        let mut state = self.state();
+        state.bytes = state.bytes.saturating_add(len);
     }
 }
 
@@ -151,12 +161,16 @@ struct Count {
 
 impl Work {
     /// With one look at the cursors so many files go at most: whoever makes a new one waits for them.
-    const TOGETHER: usize = 16;
+    const TOGETHER: usize = 4;
+    /// How often, and with what pauses, to try to get a word in where cursors are being made.
+    const ATTEMPTS: u32 = 20;
+    const PAUSE: Duration = Duration::from_millis(1);
 
     fn run(&self, shared: &Shared) -> Result<Trimmed> {
         let (mut at, mut bytes) = (0_usize, self.bytes);
         loop {
-            let count = self.count(at, bytes, self.floor()?)?;
+            let (_guard, floor) = self.floor()?;
+            let count = self.count(at, bytes, floor)?;
             let files = self.files.files().iter().skip(at).zip(self.files.files().iter().skip(at.saturating_add(1)));
             let some = count.upto.saturating_sub(at).min(Self::TOGETHER);
             let mut stopped = false;
@@ -167,7 +181,7 @@ impl Work {
                 }
                 let len = self.release(file, next, at)?;
                 bytes = bytes.saturating_sub(len);
-                shared.state().bytes = shared.state().bytes.saturating_add(len);
+                shared.note(len);
                 at = at.saturating_add(1);
             }
             if stopped || count.upto <= at {
@@ -239,9 +253,21 @@ impl Work {
         Ok(upto)
     }
 
-    /// What no cursor has passed.
-    fn floor(&self) -> Result<Option<u64>> {
-        Ok(None)
+    /// Keeps new cursors away, and looks at what those that are there need. Whoever has no regard for them needs neither.
+    fn floor(&self) -> Result<(Option<Guard>, Option<u64>)> {
+        let Goal { before, force, bytes, older_than, past_cursors, .. } = self.goal;
+        let regard = (before.is_some() && !force) || ((bytes.is_some() || older_than.is_some()) && !past_cursors);
+        if !regard {
+            return Ok((None, None));
+        }
+        for _ in 0..Self::ATTEMPTS {
+            if let Some(guard) = self.cursors.exclude()? {
+                let floor = self.cursors.floor(&guard, self.files.id())?;
+                return Ok((Some(guard), floor));
+            }
+            self.io.sleep(Self::PAUSE);
+        }
+        Err(Error::new(ErrorKind::Locked(None), "a cursor is being made"))
     }
 }
 

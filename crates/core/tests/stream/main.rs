@@ -43,3 +43,4 @@ mod rot;
 mod rules;
 mod salvage;
 mod space;
+mod trims;

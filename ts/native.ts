@@ -17,6 +17,7 @@ export type {
   RawReadGap,
   RawReadOptions,
   RawRecord,
+  RawRetention,
   RawRun,
   RawSequenceOptions,
   RawStreamOptions,

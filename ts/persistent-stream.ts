@@ -5,6 +5,8 @@ import {
   abortSignal,
   type Bytes,
   componentName,
+  flag,
+  integer,
   list,
   optionsObject,
   type Path,
@@ -18,12 +20,14 @@ import { lockTimeout, whenUnlocked } from './lock-wait.js'
 import { type NativeStream, native, type StreamInfo } from './native.js'
 import type { StreamRecord, WriterReadOptions } from './read-options.js'
 import type { RecordIterator } from './record-iterator.js'
+import type { TrimOptions } from './retention.js'
 import type { Outcome } from './run.js'
 import { ReadSide } from './run-source.js'
 import { type Durability, durability, maxPending, rawOptions, type StreamOptions } from './stream-options.js'
 import { StreamReader } from './stream-reader.js'
 import { type RecoveryReport, recoveryReport } from './stream-report.js'
 import type { StreamStats } from './stream-stats.js'
+import { Trims } from './trims.js'
 
 /** How one append is done. */
 export interface AppendOptions extends AbortOptions {
@@ -36,6 +40,7 @@ const KEY = Symbol('pstream')
 interface Opened {
   readonly native: NativeStream
   readonly appender: Appender
+  readonly trims: Trims
   readonly info: StreamInfo
   readonly name: string
   readonly side: ReadSide
@@ -72,6 +77,7 @@ export class PersistentStream<
   readonly recovery: RecoveryReport
   readonly #native: NativeStream
   readonly #appender: Appender
+  readonly #trims: Trims
   readonly #side: ReadSide
   readonly #encode: Encode
   readonly #durability: Durability
@@ -84,6 +90,7 @@ export class PersistentStream<
     this.recovery = recoveryReport(opened.info)
     this.#native = opened.native
     this.#appender = opened.appender
+    this.#trims = opened.trims
     this.#side = opened.side
     this.#encode = opened.encode
     this.#durability = opened.durability
@@ -129,11 +136,13 @@ export class PersistentStream<
     const { directory: at, maxRecordBytes: maxRecord, nextSeq: seq } = info
     const { flushOnExit } = raw
     const appender = new Appender(stream, { maxPending: pending, maxRecord, seq, at, flushOnExit })
-    own(appender)
+    const trims = new Trims(stream)
+    own(appender, trims)
     const side = new ReadSide(stream, { directory: at, encoding: given.encoding, keepCache: raw.file.keepCache })
     const opened = new PersistentStream<unknown, unknown>(KEY, {
       native: stream,
       appender,
+      trims,
       info,
       name,
       side,
@@ -198,7 +207,8 @@ export class PersistentStream<
    *
    * With nothing taken it rejects with `PSTREAM_INVALID_INPUT` for an argument; `PSTREAM_BACKPRESSURE` if more than
    * `maxPendingBytes` would wait: see {@link PersistentStream.ready}; `PSTREAM_CAPACITY` for more than `maxRecordBytes`.
-   * When its commit fails, with `PSTREAM_NO_SPACE`, `PSTREAM_SYNC_FAILED`, `PSTREAM_SEQUENCE_TOO_LONG` or `PSTREAM_IO`.
+   * When its commit fails, with `PSTREAM_NO_SPACE` or `PSTREAM_LIMIT` (and nothing of it is in the stream), with
+   * `PSTREAM_SYNC_FAILED` or `PSTREAM_IO`.
    * An abort ends the wait, not the append: the record may be in the stream.
    */
   async append(data: In, options?: AppendOptions): Promise<number> {
@@ -265,6 +275,30 @@ export class PersistentStream<
   }
 
   /**
+   * Lets go of records in front of `before`: of whole files that hold no others, and never of the file in use. As far as
+   * the slowest cursor has come, or past it with `force`. Resolves to the oldest seq that is left, durably; appends and
+   * reads go on meanwhile. A read of what is gone ends with `PSTREAM_TRIMMED`. After a crash in the midst of it any number
+   * of these files may be there, from some file on.
+   *
+   * Rejects with `PSTREAM_INVALID_INPUT` for an argument; with any number of the files gone, with `PSTREAM_CLOSED` if the
+   * stream is closed meanwhile; `PSTREAM_SYNC_FAILED`; `PSTREAM_CORRUPT` if no file can be read; `PSTREAM_IO`, on Windows
+   * also while somebody else has such a file open: call it again.
+   *
+   * @param before - 0 to 2^53 - 1.
+   *
+   * @example
+   * ```ts
+   * const oldest = await stream.trim(stream.durableSeq - 1_000_000)
+   * ```
+   */
+  async trim(before: number, options: TrimOptions = {}): Promise<number> {
+    const seq = integer('before', before, 0, Number.MAX_SAFE_INTEGER)
+    const force = flag('options.force', optionsObject('options', options).force)
+    this.#appender.checkOpen()
+    return unwrap(await this.#trims.trim(seq, force))
+  }
+
+  /**
    * Appends one record and returns its seq, once it is durable, or written if the stream was opened with that. For exit and
    * crash handlers: it blocks the thread for as long as a commit takes, and without limit if the disk hangs. Waits for room
    * instead of throwing `PSTREAM_BACKPRESSURE`. Appends before it are settled too; their promises tell so when they can.
@@ -295,6 +329,7 @@ export class PersistentStream<
    */
   closeSync(): void {
     const failure = this.#appender.closeSync()
+    this.#trims.settle()
     if (this.#closing !== undefined) return
     this.#closing = Promise.resolve()
     this.#closedProperly = failure === undefined
@@ -329,6 +364,7 @@ export class PersistentStream<
   async #close(): Promise<void> {
     this.#side.closed = true
     const failure = await this.#appender.close()
+    this.#trims.settle()
     await this.#side.settled()
     const lost = this.#appender.takeLost()
     this.#closedProperly = failure === undefined
@@ -353,13 +389,18 @@ export class PersistentStream<
  * The native side calls back when something has settled. It must not keep the appender from being collected, nor with it
  * the stream: a stream that nobody has any more is closed. While something is pending `keep-alive.ts` holds it.
  */
-function newStream(): { stream: NativeStream; own: (appender: Appender) => void } {
+function newStream(): { stream: NativeStream; own: (appender: Appender, trims: Trims) => void } {
   let owner: WeakRef<Appender> | undefined
-  const stream = new (native().NativeStream)(() => owner?.deref()?.settle())
+  let others: WeakRef<Trims> | undefined
+  const stream = new (native().NativeStream)(() => {
+    owner?.deref()?.settle()
+    others?.deref()?.settle()
+  })
   return {
     stream,
-    own: (appender) => {
+    own: (appender, trims) => {
       owner = new WeakRef(appender)
+      others = new WeakRef(trims)
     },
   }
 }

@@ -85,6 +85,9 @@ impl From<&Error> for Failure {
             ErrorKind::SequenceTooLong(start, end) => {
                 Self { start: Some(u32::from(*start)), end: Some(u32::from(*end)), ..failure }
             }
+            ErrorKind::Limit(Some((start, end))) => {
+                Self { start: Some(u32::from(*start)), end: Some(u32::from(*end)), ..failure }
+            }
             ErrorKind::SequenceBadName(reason) => Self { reason: Some(reason_name(*reason).to_owned()), ..failure },
             ErrorKind::Corrupt(damage) => Self {
                 file: error.path().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned()),

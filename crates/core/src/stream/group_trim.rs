@@ -69,6 +69,16 @@ pub(super) struct Trimmer {
     aged: Option<Instant>,
 }
 
+/// Wakes the commit thread when a trim is over, also by a panic.
+struct News(Arc<Shared>);
+
+impl Drop for News {
+    fn drop(&mut self) {
+        self.0.queue().trim_news = true;
+        self.0.wake.notify_one();
+    }
+}
+
 impl Default for Trimmer {
     fn default() -> Self {
         // What is there may be too old already.
@@ -139,11 +149,10 @@ impl Trimmer {
     fn spawn(&mut self, trim: Trim, shared: &Arc<Shared>) -> Result<()> {
         // The one before has come to its end.
         drop(self.thread.take().map(JoinHandle::join));
-        let shared = Arc::clone(shared);
+        let news = News(Arc::clone(shared));
         let run = move || {
+            let _news = news;
             trim.run();
-            shared.queue().trim_news = true;
-            shared.wake.notify_one();
         };
         let spawned = std::thread::Builder::new().name("pstream-trim".to_owned()).spawn(run);
         let failed = |error| Error::new(ErrorKind::Io, format!("cannot start a thread for a trim: {error}"));

@@ -68,7 +68,8 @@ impl Log {
     /// Those of [`Log::trim`], and of the releases: `PSTREAM_SYNC_FAILED`, see [`Log::needs_recovery`]; `PSTREAM_IO`;
     /// `PSTREAM_CORRUPT` if no file can be read. What was released before it stays released.
     pub fn trim_now(&mut self, goal: Goal) -> Result<Trimmed> {
-        self.end_trim()?;
+        // What became of that one is nobody's business here.
+        drop(self.end_trim());
         if let Some(trim) = self.trim(goal)? {
             trim.run();
         }
@@ -112,10 +113,16 @@ impl Log {
             // What a trim under way has released makes room as well.
             return Ok(self.take_note());
         }
-        // Whatever is asked for, a file less.
-        let less = Some(self.footprint()?.on_disk.saturating_sub(1));
-        let (bytes, limit) = (less.filter(|_| by_bytes), less.filter(|_| by_force));
-        match self.trim_now(Goal { bytes, past_cursors: !keep_for_cursors, limit, ..Goal::default() }) {
+        let before = self.footprint()?.on_disk;
+        drop(self.end_trim());
+        let on_disk = self.footprint()?.on_disk;
+        if on_disk < before {
+            return Ok(true);
+        }
+        // A file less, whatever is asked for.
+        let bytes = by_bytes.then(|| on_disk.saturating_sub(1));
+        let (past_cursors, files) = (!keep_for_cursors, usize::from(by_force));
+        match self.trim_now(Goal { bytes, past_cursors, files, ..Goal::default() }) {
             // A cursor is being made: it may need what would go.
             Err(error) if matches!(error.kind(), ErrorKind::Locked(_)) => Ok(false),
             done => Ok(done?.files > 0),

@@ -17,12 +17,14 @@
 //!   `salvage` (going on behind damage)
 //! - `read`: the reader
 //! - `cursor`: durable positions of consumers
+//! - `backup`: a copy, as a stream of its own
 //! - `stats`: what it has done, and what it takes
 //! - `report`: what an open has found
 //!
 //! The protocol, and its fourteen rules that comments refer to by number, are in `docs/recovery.md`.
 
 mod active;
+mod backup;
 pub mod cursor;
 mod destroy;
 mod evidence;
@@ -55,6 +57,7 @@ mod torn;
 mod trim;
 mod writer;
 
+pub use backup::Backup;
 pub use destroy::destroy;
 pub use folder::make_folder;
 pub use group::Group;

@@ -18,6 +18,7 @@
     reason = "tests say what they expect by panicking"
 )]
 
+mod backups;
 mod basics;
 mod boundaries;
 mod bytes;
@@ -31,6 +32,7 @@ mod harness;
 #[path = "../common/hooked.rs"]
 mod hooked;
 mod later_rules;
+mod limits;
 mod model;
 mod next_file;
 mod oracle;

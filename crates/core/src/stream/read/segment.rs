@@ -52,12 +52,12 @@ impl Segment {
         Ok(Self { file, layout, head, first_previous })
     }
 
-    pub(super) fn file(&self) -> &BlockFile {
+    pub(in crate::stream) fn file(&self) -> &BlockFile {
         &self.file
     }
 
     /// Where its data lies.
-    pub(super) fn layout(&self) -> Layout {
+    pub(in crate::stream) fn layout(&self) -> Layout {
         self.layout
     }
 
@@ -66,7 +66,7 @@ impl Segment {
     }
 
     /// What its file batch says.
-    pub(super) fn batch(&self) -> &FileBatch {
+    pub(in crate::stream) fn batch(&self) -> &FileBatch {
         &self.head.start
     }
 
@@ -76,7 +76,7 @@ impl Segment {
     }
 
     /// Position at which it starts.
-    pub(super) fn start(&self) -> u64 {
+    pub(in crate::stream) fn start(&self) -> u64 {
         self.batch().position
     }
 
@@ -101,7 +101,12 @@ impl Segment {
     }
 
     /// Reads at a file offset.
-    pub(super) fn read(&self, offset: u64, buffers: &mut [IoSliceMut<'_>], cache: CachePolicy) -> Result<()> {
+    pub(in crate::stream) fn read(
+        &self,
+        offset: u64,
+        buffers: &mut [IoSliceMut<'_>],
+        cache: CachePolicy,
+    ) -> Result<()> {
         match cache {
             CachePolicy::Drop => self.file.load_at(offset, buffers),
             CachePolicy::Keep => self.file.read_at(offset, buffers),

@@ -157,7 +157,7 @@ impl Snapshot {
     }
 
     /// The first file that can be read, and whether there is one in front of it that cannot.
-    pub(super) fn first(&self) -> Result<(Place, bool)> {
+    pub(in crate::stream) fn first(&self) -> Result<(Place, bool)> {
         let mut from = 0;
         loop {
             let error = match self.next_place(from, None) {
@@ -178,7 +178,7 @@ impl Snapshot {
     }
 
     /// The first file from `number` on that can be read and lies behind `before`.
-    pub(super) fn next_place(&self, number: usize, before: Option<&Segment>) -> Result<Option<Place>> {
+    pub(in crate::stream) fn next_place(&self, number: usize, before: Option<&Segment>) -> Result<Option<Place>> {
         for number in number..self.files.len() {
             if let Found::Open(segment) = self.open(number, before)? {
                 return Ok(Some(Place { number, segment }));
@@ -196,7 +196,7 @@ impl Snapshot {
     }
 
     /// Why file `number` cannot be read.
-    pub(super) fn why_lost(&self, number: usize, before: Option<&Segment>) -> Result<Error> {
+    pub(in crate::stream) fn why_lost(&self, number: usize, before: Option<&Segment>) -> Result<Error> {
         Ok(match self.open(number, before)? {
             Found::Lost(error) => error,
             // It can be, this time.
@@ -257,7 +257,7 @@ impl Snapshot {
                     oldest = segment.seq();
                     break;
                 }
-                Err(error) if matches!(error.kind(), ErrorKind::Corrupt(_) | ErrorKind::NotFound) => {}
+                Err(error) if is_lost(&error) || *error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
@@ -325,6 +325,11 @@ impl Snapshot {
         let message = format!("record {seq} was released; the oldest one left is {oldest}");
         Err(Error::new(ErrorKind::Trimmed(oldest), message))
     }
+}
+
+/// A file that cannot be read, now or ever.
+fn is_lost(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Corrupt(_) | ErrorKind::InvalidFile | ErrorKind::UnexpectedEof)
 }
 
 fn no_file() -> Error {

@@ -191,7 +191,7 @@ fn a_recovery_in_the_midst_of_a_trim() {
     assert_eq!(bench.oldest(), 48);
 }
 
-/// Unlinks that fail are told of; what goes by itself is tried again, with pauses.
+/// What goes by itself and cannot be removed is tried again.
 #[test]
 fn a_release_that_fails_is_tried_again() {
     let left = Arc::new(AtomicU32::new(3));
@@ -205,10 +205,6 @@ fn a_release_that_fails_is_tried_again() {
         Ok(())
     });
     bench.fill(40);
-    assert_eq!(
-        *bench.trim(20).recv_timeout(LONG).unwrap().map_or_else(|error| error.kind().clone(), |_| ErrorKind::Io).code(),
-        *"PSTREAM_IO"
-    );
     until("another attempt", || bench.group.stats().footprint.on_disk <= 4 * FILE);
     assert_eq!(left.load(Ordering::SeqCst), 0);
     bench.fill(1);

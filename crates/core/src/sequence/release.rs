@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use super::index::{Index, Window};
-use super::{FileSequence, SequenceFile};
+use super::{FileSequence, SequenceFile, State};
 use crate::error::{Error, Result, sequence as errors};
 
 impl FileSequence {
@@ -22,11 +22,16 @@ impl FileSequence {
         let window = self.window();
         self.check_release(file, window)?;
         self.io.remove_file(file.path()).map_err(|error| Error::io("unlink", file.path(), error))?;
-        // One release is durable before the next begins: otherwise a crash could keep an older file and lose a newer
-        // one, a gap where none was made.
-        self.sync_names(&mut state)?;
-        self.window.store(Window { start: window.start.next(), ..window }.pack(), Ordering::Release);
+        self.begin_at(&mut state, window.start.next())?;
         file.close();
+        Ok(())
+    }
+
+    /// One release is durable before the next begins: otherwise a crash could keep an older file and lose a newer one, a gap
+    /// where none was made.
+    fn begin_at(&self, state: &mut State, start: Index) -> Result<()> {
+        self.sync_names(state)?;
+        self.window.store(Window { start, ..self.window() }.pack(), Ordering::Release);
         Ok(())
     }
 
@@ -48,10 +53,7 @@ impl FileSequence {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("unlink", path, error)),
             _ => {}
         }
-        // As above.
-        self.sync_names(&mut state)?;
-        self.window.store(Window { start: next, ..self.window() }.pack(), Ordering::Release);
-        Ok(())
+        self.begin_at(&mut state, next)
     }
 
     fn check_release(&self, file: &SequenceFile, window: Window) -> Result<()> {

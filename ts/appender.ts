@@ -9,6 +9,7 @@ import { exitDeadline, type Holder, hold, hookExit, release, rest } from './keep
 import type { Failure, NativeStream } from './native.js'
 import { costOf, lengthOf, type Outcome, Run } from './run.js'
 import type { Durability } from './stream-options.js'
+import type { Tide } from './tide.js'
 
 /** Up to this length a text is taken to be as long as it can be, rather than measured. */
 const SHORT_TEXT = 4096
@@ -22,6 +23,7 @@ export class Appender implements Holder {
   readonly #maxRecord: number
   readonly #directory: string
   readonly #flushOnExit: boolean
+  readonly #tide: Tide
   #arena: Arena | undefined
   /** What is not submitted yet. A microtask that will do it is under way. */
   #run: Run | undefined
@@ -47,7 +49,7 @@ export class Appender implements Holder {
 
   constructor(
     native: NativeStream,
-    options: { maxPending: number; maxRecord: number; seq: number; at: string; flushOnExit: boolean },
+    options: { maxPending: number; maxRecord: number; seq: number; at: string; flushOnExit: boolean; tide: Tide },
   ) {
     this.#native = native
     this.#maxPending = options.maxPending
@@ -55,6 +57,7 @@ export class Appender implements Holder {
     this.#settledSeq = options.seq
     this.#directory = options.at
     this.#flushOnExit = options.flushOnExit
+    this.#tide = options.tide
     if (options.flushOnExit) hookExit()
   }
 
@@ -235,6 +238,9 @@ export class Appender implements Holder {
       this.#wanted = 1
       for (const { resolve } of this.#readyWaiting.splice(0)) resolve()
     }
+    // Behind the promises: who appends is told before who reads. Also when nothing has settled: a sync in the background
+    // makes durable what was written.
+    this.#tide.rise()
   }
 
   /** Settles the first run of the queue; returns how many seqs it has taken. */

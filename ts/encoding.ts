@@ -54,6 +54,11 @@ function parse(run: Buffer<ArrayBuffer>, begin: number, end: number, seq: number
   }
 }
 
+/** Whether nobody sees the memory of a run that the decoder is given: what it gives has memory of its own. @internal */
+export function isHidden(encoding: unknown, copy: boolean): boolean {
+  return copy || encoding === 'utf8' || encoding === 'json'
+}
+
 /** Of an encoding that {@link encoder} has checked. `copy`: what it gives has memory of its own. @internal */
 export function decoder(encoding: unknown, copy: boolean): Decode {
   const bytes = copy ? copied : view

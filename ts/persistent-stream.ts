@@ -27,6 +27,7 @@ import { type Durability, durability, maxPending, rawOptions, type StreamOptions
 import { StreamReader } from './stream-reader.js'
 import { type RecoveryReport, recoveryReport } from './stream-report.js'
 import type { StreamStats } from './stream-stats.js'
+import { Tide } from './tide.js'
 import { Trims } from './trims.js'
 
 /** How one append is done. */
@@ -135,10 +136,14 @@ export class PersistentStream<
     const info = await whenUnlocked(timeout, () => stream.open(folder, name, raw), signal)
     const { directory: at, maxRecordBytes: maxRecord, nextSeq: seq } = info
     const { flushOnExit } = raw
-    const appender = new Appender(stream, { maxPending: pending, maxRecord, seq, at, flushOnExit })
+    const tide = new Tide({
+      durable: () => unwrap(stream.durableSeq()),
+      written: () => unwrap(stream.writtenSeq()),
+    })
+    const appender = new Appender(stream, { maxPending: pending, maxRecord, seq, at, flushOnExit, tide })
     const trims = new Trims(stream)
     own(appender, trims)
-    const side = new ReadSide(stream, { directory: at, encoding: given.encoding, keepCache: raw.file.keepCache })
+    const side = new ReadSide(stream, { directory: at, encoding: given.encoding, keepCache: raw.file.keepCache, tide })
     const opened = new PersistentStream<unknown, unknown>(KEY, {
       native: stream,
       appender,
@@ -328,6 +333,7 @@ export class PersistentStream<
    * under way it waits for that, whose promise tells of errors; of a closed stream it does nothing.
    */
   closeSync(): void {
+    this.#side.close()
     const failure = this.#appender.closeSync()
     this.#trims.settle()
     if (this.#closing !== undefined) return
@@ -351,7 +357,7 @@ export class PersistentStream<
 
   /**
    * Commits what waits, notes that the stream was closed, and gives up its lock. Every call made before has settled when
-   * it resolves: reads that have not reached their end with `PSTREAM_CLOSED`. May be called again.
+   * it resolves: reads that have not reached their end with `PSTREAM_CLOSED`, live ones by ending. May be called again.
    *
    * Rejects with `PSTREAM_SYNC_FAILED`, `PSTREAM_NO_SPACE` or `PSTREAM_IO`, or with the error of a
    * {@link PersistentStream.write} that nobody has been told of; closed it is all the same.
@@ -362,7 +368,7 @@ export class PersistentStream<
   }
 
   async #close(): Promise<void> {
-    this.#side.closed = true
+    this.#side.close()
     const failure = await this.#appender.close()
     this.#trims.settle()
     await this.#side.settled()

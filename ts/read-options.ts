@@ -22,10 +22,20 @@ export interface ReadOptions extends AbortOptions {
    * the oldest there is; or behind the newest. Default `'oldest'`.
    */
   from?: number | Date | 'oldest' | 'end'
-  /** The seq to stop in front of, 0 to 2^53 - 1. Default: the end as it is when `read` is called. */
+  /** The seq to stop in front of, 0 to 2^53 - 1. Default: the end as it is when `read` is called; none with `live`. */
   to?: number
   /** How many records to give at most, 0 to 2^53 - 1. Default: no limit. */
   limit?: number
+  /**
+   * Go on with records as they become durable, without an end but for `to` and `limit`, until the signal aborts, which
+   * throws its reason, or the stream is closed, which ends the loop at once, records that were not given yet or not.
+   * A place to begin that is not there yet is waited for: a seq beyond the newest, a moment to come; `'end'` is behind the
+   * newest that is durable at the call. Default false.
+   *
+   * A read that waits holds no memory to speak of and no file, and does not keep the process alive: only this process can
+   * append.
+   */
+  live?: boolean
   /**
    * At damage: throw a `CorruptionError` (`'throw'`), or call a function with it and go on with the first record behind.
    * What the function throws ends the read. Default `'throw'`.
@@ -48,7 +58,7 @@ export interface WriterReadOptions extends ReadOptions {
   /**
    * Give only records that survive a power cut (`'durable'`), or also those that are written and not durable yet
    * (`'written'`): the latter may be gone after a crash, and their seqs given to others. Where a failed sync of the writer
-   * has taken them back during the read, it rejects with `PSTREAM_SYNC_FAILED`. Default `'durable'`.
+   * has taken them back during the read, or may have, it rejects with `PSTREAM_SYNC_FAILED`. Default `'durable'`.
    */
   visibility?: 'durable' | 'written'
 }
@@ -67,7 +77,7 @@ const MOST = Number.MAX_SAFE_INTEGER
 
 /** `keepCache`: whether the stream was opened so. @internal */
 export function reading(options: WriterReadOptions, keepCache: boolean): Reading {
-  const { from, to, limit, onGap, copy, cache, visibility, signal } = optionsObject('options', options)
+  const { from, to, limit, live, onGap, copy, cache, visibility, signal } = optionsObject('options', options)
   const gaps = gapHandler(onGap)
   const raw: RawReadOptions = {
     ...start(from),
@@ -76,6 +86,7 @@ export function reading(options: WriterReadOptions, keepCache: boolean): Reading
     keepCache: oneOf('options.cache', cache, ['drop', 'keep'], keepCache ? 'keep' : 'drop') === 'keep',
     written: oneOf('options.visibility', visibility, ['durable', 'written'], 'durable') === 'written',
     passGaps: gaps !== undefined,
+    live: flag('options.live', live),
   }
   return {
     raw,

@@ -5,9 +5,10 @@ import { decoder } from './encoding.js'
 import { unwrap } from './failure.js'
 import { Gate } from './gate.js'
 import { watch } from './idle.js'
+import type { Failure } from './native.js'
 import type { Reading } from './read-options.js'
 import { RecordRun } from './record-run.js'
-import type { ReadSide, RunSource } from './run-source.js'
+import type { Fetched, ReadSide, Source } from './run-source.js'
 import { gapOf } from './stream-report.js'
 
 /**
@@ -26,7 +27,7 @@ export type Take<R> = (run: RecordRun, most: number) => R | undefined
 export interface Plan {
   readonly reading: Reading
   readonly side: ReadSide
-  readonly source: RunSource
+  readonly source: Source
 }
 
 /**
@@ -37,12 +38,13 @@ const MOST_A_TURN = 4096
 
 const nothing = () => ({ done: true, value: undefined }) as const
 const noop = () => {}
+const NOTHING = Promise.resolve(undefined)
 
 /** @internal */
 export class RunIterator<R> implements RecordIterator<R> {
   readonly #reading: Reading
   readonly #side: ReadSide
-  readonly #source: RunSource
+  readonly #source: Source
   readonly #take: Take<R>
   readonly #signal: AbortSignal | undefined
   /** How many records may still be given. */
@@ -103,6 +105,8 @@ export class RunIterator<R> implements RecordIterator<R> {
   /** Gives up what is in memory: it will be read again. */
   rest(): boolean {
     if (this.#done) return true
+    // What waits for records that are to come holds nothing.
+    if (this.#run === undefined && this.#source.isWaiting) return true
     const isBusy = this.#isUsed || this.#waiting > 0
     this.#isUsed = false
     if (isBusy) return false
@@ -147,6 +151,7 @@ export class RunIterator<R> implements RecordIterator<R> {
       if (this.#done) return nothing()
       this.#signal?.throwIfAborted()
       if (this.#limit === 0 || (this.#ended && (this.#run?.isUsedUp ?? true))) break
+      if (this.#side.closed && this.#reading.raw.live) break
       this.#side.checkOpen()
       if (this.#sinceTurn >= MOST_A_TURN) {
         this.#sinceTurn = 0
@@ -155,21 +160,25 @@ export class RunIterator<R> implements RecordIterator<R> {
       }
       const value = this.#cut()
       if (value !== undefined) return { done: false, value }
-      await this.#goOn()
+      const outcome = await this.#nextRun()
+      // It holds on to what it was waiting for.
+      this.#wake = noop
+      if (outcome !== undefined && !this.#done) this.#goOn(unwrap(outcome))
     }
     await this.#finish()
     return nothing()
   }
 
-  /** The run is used up: the next one takes its place. */
-  async #goOn(): Promise<void> {
+  /** The run is used up: the next one is to take its place. */
+  #nextRun(): Promise<Fetched | Failure | undefined> {
     if (this.#run?.isGone) this.#goBack()
     else if (this.#run !== undefined) this.#position = this.#run.nextSeq
     this.#run = undefined
-    if (this.#ended) return
-    const outcome = await this.#until(this.#source.next())
-    if (outcome === undefined || this.#done) return
-    const { memory, records, gaps, end } = unwrap(outcome)
+    // Not a promise more than it takes: thousands may wait for what is to come.
+    return this.#ended ? NOTHING : this.#until(this.#source.next())
+  }
+
+  #goOn({ memory, records, gaps, end }: Fetched): void {
     this.#runs += 1
     this.#sinceTurn = 0
     this.#ended = end
@@ -184,13 +193,12 @@ export class RunIterator<R> implements RecordIterator<R> {
   #until<T>(promise: Promise<T>): Promise<T | undefined> {
     return new Promise((resolve, reject) => {
       const stop = () => resolve(undefined)
-      const done = () => {
-        this.#wake = noop
-        this.#signal?.removeEventListener('abort', stop)
-      }
       this.#wake = stop
-      this.#signal?.addEventListener('abort', stop, { once: true })
-      promise.then(resolve, reject).then(done)
+      const signal = this.#signal
+      const ended = promise.then(resolve, reject)
+      if (signal === undefined) return
+      signal.addEventListener('abort', stop, { once: true })
+      ended.then(() => signal.removeEventListener('abort', stop))
     })
   }
 
@@ -199,7 +207,7 @@ export class RunIterator<R> implements RecordIterator<R> {
     const seq = this.#run?.nextSeq ?? this.#position
     // Nothing was given, not even a run: nothing is held either.
     if (seq === undefined) return
-    this.#source.rest(seq)
+    this.#source.goBack(seq)
     this.#position = seq
     this.#run = undefined
     this.#runs = 0

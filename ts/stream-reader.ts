@@ -2,9 +2,10 @@ import { abortable } from './abort.js'
 import { type AbortOptions, abortSignal, integer, isFunction, optionsObject, type Path, refuse } from './arguments.js'
 import { type BackupOptions, backup } from './backup.js'
 import type { OwnBytes } from './block-file.js'
-import { decoder } from './encoding.js'
+import { decoder, isHidden } from './encoding.js'
 import { InvalidInputError } from './errors.js'
 import { unwrap } from './failure.js'
+import { LiveSource } from './live-source.js'
 import { native } from './native.js'
 import { type ReadOptions, reading, type StreamRecord } from './read-options.js'
 import { type RecordIterator, RunIterator, refused, type Take } from './record-iterator.js'
@@ -71,18 +72,20 @@ export abstract class StreamReader<Out = OwnBytes> implements AsyncDisposable {
 
   /**
    * Reads records in order, up to the end of the stream as it is at this call. A place beyond the end is no error: there
-   * is nothing to read then.
+   * is nothing to read then. With {@link ReadOptions.live} it goes on behind the end as the stream grows, and a place
+   * beyond the end is waited for.
    *
    * The call itself does not throw. `next` rejects, once, with `PSTREAM_INVALID_INPUT` for an option, or a record that is
    * not in the stream's `encoding`; `PSTREAM_TRIMMED` for a seq that was released; `PSTREAM_CORRUPT` at damage, with the
    * seqs that are affected, unless `onGap` is a function; `PSTREAM_CLOSED` if the stream is closed before the end is
-   * reached; `PSTREAM_IO`; with the reason of the signal; and with what a decoder or `onGap` throws.
+   * reached, which only ends a live read; `PSTREAM_IO`; with the reason of the signal; and with what a decoder or `onGap` throws.
    *
    * @example
    * ```ts
    * for await (const { seq, time, data } of stream.read({ from: 1000, limit: 10 })) {
    *   console.log(seq, new Date(time), data)
    * }
+   * for await (const { data } of stream.read({ from: 'end', live: true, signal })) console.log(data)
    * ```
    */
   read(options: ReadOptions = {}): RecordIterator<StreamRecord<Out>> {
@@ -238,7 +241,9 @@ export abstract class StreamReader<Out = OwnBytes> implements AsyncDisposable {
     try {
       const plan = reading(options, side.keepCache)
       side.checkOpen()
-      const source = new RunSource(side, unwrap(native().readStream(side.native, plan.raw)))
+      const source = plan.raw.live
+        ? new LiveSource(side, plan.raw, isHidden(side.encoding, plan.copy))
+        : new RunSource(side, unwrap(native().readStream(side.native, plan.raw)))
       return new RunIterator({ reading: plan, side, source }, take)
     } catch (error) {
       return refused(error)

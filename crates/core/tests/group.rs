@@ -11,12 +11,14 @@
 )]
 
 use std::path::Path;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use pstream_core::ErrorKind;
 use pstream_core::format::batch::push_record;
-use pstream_core::stream::{Append, Group, GroupOptions, Level, Log, LogOptions, PendingKind, Refused, Settled};
+use pstream_core::stream::{
+    Append, Group, GroupOptions, Level, Listener, Log, LogOptions, PendingKind, Refused, Settled,
+};
 use pstream_sim::{CallKind, Effect, Fault, Keep, SimDisk};
 
 fn disk() -> SimDisk {
@@ -208,6 +210,42 @@ fn what_is_written_becomes_durable() {
     }
     assert_eq!(reopened(&disk), 1);
     drop(group);
+}
+
+struct Both {
+    settled: Sender<Settled>,
+    risen: Sender<u64>,
+}
+
+impl Listener for Both {
+    fn settled(&self, settled: Settled) {
+        drop(self.settled.send(settled));
+    }
+
+    fn risen(&self, durable_seq: u64) {
+        self.risen.send(durable_seq).ok();
+    }
+}
+
+/// Who waits for it is told, and can see it then; of a sync that has failed nothing is told.
+#[test]
+fn a_sync_in_the_background_is_told_of() {
+    let disk = disk();
+    let ((settled, _settled), (risen, told)) = (channel(), channel());
+    let sync_interval = Duration::from_millis(20);
+    let options = GroupOptions { sync_interval, ..GroupOptions::default() };
+    let group = Group::start(open(&disk), options, Box::new(Both { settled, risen })).unwrap();
+    group.append(append(b"written", Level::Written)).unwrap();
+    assert_eq!(told.recv_timeout(Duration::from_secs(10)), Ok(1));
+    assert_eq!((group.durable().seq, group.written().seq), (1, 1));
+    assert_eq!(group.snapshot(Level::Durable).unwrap().next_seq(), 1);
+    // A commit tells by itself.
+    group.append(append(b"durable", Level::Durable)).unwrap();
+    assert!(told.recv_timeout(Duration::from_millis(100)).is_err());
+    disk.inject(Fault::new(Effect::FAIL_SYNC).kind(CallKind::SyncData));
+    group.append(append(b"written and lost", Level::Written)).unwrap();
+    assert!(told.recv_timeout(Duration::from_millis(200)).is_err());
+    assert_eq!((disk.faults_fired(), group.durable().seq, group.written().seq), (1, 2, 3));
 }
 
 /// A flush makes written records durable; one behind a sync that failed in the meantime says that they may be lost.

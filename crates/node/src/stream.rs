@@ -27,6 +27,7 @@ use crate::arena::{Arena, Lease};
 use crate::error::{Failure, count, internal, number};
 use crate::stream_data::{RawStats, RawStreamOptions, StreamInfo};
 use crate::stream_held::{Held, Holders};
+use crate::stream_runs::Snapshots;
 use crate::task::{Job, Outcome, guarded, job};
 
 /// What became of hand-overs.
@@ -113,6 +114,11 @@ impl Listener for Teller {
         if is_first {
             self.0.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
         }
+    }
+
+    /// Nothing has settled: whoever waits for records looks how far they are durable.
+    fn risen(&self, _durable_seq: u64) {
+        self.0.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
     }
 }
 
@@ -243,6 +249,15 @@ impl NativeStream {
     /// What can be read now.
     pub(crate) fn snapshot(&self, level: Level) -> Result<Snapshot> {
         self.engine.group()?.snapshot(level)
+    }
+
+    /// The same for who follows, whenever it is asked for, unless the stream is gone by then.
+    pub(crate) fn snapshots(&self, level: Level) -> Snapshots {
+        let engine = Arc::downgrade(&self.engine);
+        Box::new(move || {
+            let closed = || Error::new(ErrorKind::Closed, "stream is closed");
+            engine.upgrade().ok_or_else(closed)?.group()?.follow(level)
+        })
     }
 
     /// Keeps account of what reads it.
@@ -379,6 +394,18 @@ impl NativeStream {
     #[napi(ts_return_type = "number | Failure")]
     pub fn durable_seq(&self) -> Outcome<i64> {
         guarded(|| Ok(number(self.engine.group()?.durable().seq)))
+    }
+
+    /// Everything below this seq is written, durable or not.
+    #[napi(ts_return_type = "number | Failure")]
+    pub fn written_seq(&self) -> Outcome<i64> {
+        guarded(|| Ok(number(self.engine.group()?.written().seq)))
+    }
+
+    /// How often the writer has recovered.
+    #[napi(ts_return_type = "number | Failure")]
+    pub fn generation(&self) -> Outcome<i64> {
+        guarded(|| Ok(number(self.engine.group()?.generation())))
     }
 
     /// The first record, as far as it is known without looking.

@@ -4,18 +4,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use pstream_core::{Error, ErrorKind, Result};
 
-/// Something of which one call is made at a time, until it is given up.
+/// Something of which one call is made at a time, until it is given up. Boxed: who keeps account of it holds the place that
+/// it was in, also when it is gone.
 #[derive(Debug)]
-pub(crate) struct Held<T>(Mutex<Option<T>>);
+pub(crate) struct Held<T>(Mutex<Option<Box<T>>>);
 
 impl<T> Held<T> {
-    fn lock(&self) -> MutexGuard<'_, Option<T>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Box<T>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes a call, unless it was given up.
     pub(crate) fn with<R>(&self, call: impl FnOnce(&mut T) -> Result<R>) -> Result<R> {
-        self.lock().as_mut().map_or_else(|| Err(closed()), call)
+        self.lock().as_deref_mut().map_or_else(|| Err(closed()), call)
     }
 }
 
@@ -50,7 +51,7 @@ impl Holders {
 
     /// Keeps account of something new.
     pub(crate) fn hold<T: Send + 'static>(&self, what: T) -> Result<Arc<Held<T>>> {
-        let held = Arc::new(Held(Mutex::new(Some(what))));
+        let held = Arc::new(Held(Mutex::new(Some(Box::new(what)))));
         let mut state = self.lock();
         if state.closed {
             return Err(closed());

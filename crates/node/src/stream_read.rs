@@ -26,7 +26,8 @@ use crate::task::{Job, Outcome, guarded, job, job_on};
 pub fn read_stream(stream: &NativeStream, options: RawReadOptions) -> Outcome<NativeReader> {
     guarded(|| {
         let snapshot = stream.snapshot(options.level())?;
-        stream.hold(Runs::new(snapshot, &options)).map(NativeReader)
+        let later = options.live.then(|| stream.snapshots(options.level()));
+        stream.hold(Runs::new(snapshot, later, &options)).map(NativeReader)
     })
 }
 

@@ -24,6 +24,8 @@ pub struct RawReadOptions {
     pub written: bool,
     /// Damage is told of, and reading goes on behind it.
     pub pass_gaps: bool,
+    /// `live`: after the end there may be more. Does not go with `'end'`, which is no place once there is more.
+    pub live: bool,
 }
 
 impl RawReadOptions {
@@ -57,8 +59,16 @@ pub struct RawRun {
     pub records: i64,
     /// Damage in front of them.
     pub gaps: Vec<RawReadGap>,
-    /// Nothing comes behind them.
+    /// Nothing comes behind them; of a live read: nothing yet.
     pub end: bool,
+    /// The seq to go on with.
+    pub next_seq: i64,
+    /// Number of times that the writer had recovered.
+    pub generation: i64,
+    /// Everything below this seq was durable when it was read,
+    pub durable: i64,
+    /// and this when the writer recovered last.
+    pub kept: i64,
 }
 
 /// Damage that was gone past.

@@ -16,9 +16,14 @@ use crate::stream_read_data::{RawReadGap, RawReadOptions, RawRun};
 /// In front of a batch.
 const HEAD: usize = 20;
 
+/// What can be read by now.
+pub(crate) type Snapshots = Box<dyn Fn() -> Result<Snapshot> + Send>;
+
 /// A read, and what was read of it and not handed over yet.
 pub(crate) struct Runs {
     snapshot: Snapshot,
+    /// Of a live read.
+    later: Option<Snapshots>,
     from: Start,
     to: u64,
     cache: CachePolicy,
@@ -39,9 +44,10 @@ struct Open {
 }
 
 impl Runs {
-    pub(crate) fn new(snapshot: Snapshot, options: &RawReadOptions) -> Self {
+    pub(crate) fn new(snapshot: Snapshot, later: Option<Snapshots>, options: &RawReadOptions) -> Self {
         Self {
             snapshot,
+            later,
             from: options.from(),
             to: count(options.to),
             cache: options.cache(),
@@ -67,12 +73,13 @@ impl Runs {
 
     /// Fills `into` with what comes next. If not even the first batch fits, what comes next is kept for the next call.
     pub(crate) fn next(&mut self, into: &mut [u8]) -> Result<RawRun> {
+        self.renew()?;
         if self.is_used_up() {
             self.read()?;
         }
         let needed = self.batches.front().map_or(0, |batch| HEAD.saturating_add(batch.place.len()));
         if needed > into.len() {
-            return Ok(RawRun { used: 0, needed: length(needed), records: 0, gaps: Vec::new(), end: false });
+            return Ok(RawRun { needed: length(needed), ..self.run() });
         }
         let gaps: Vec<RawReadGap> = self.gaps.drain(..).map(|gap| RawReadGap::from(&gap)).collect();
         if let Some(error) = self.failed.take_if(|_| gaps.is_empty() && self.batches.is_empty()) {
@@ -95,11 +102,43 @@ impl Runs {
         {
             self.failed = Some(error);
         }
-        if self.ended {
+        let run = RawRun { used, records, gaps, ..self.run() };
+        if self.ended && self.later.is_none() {
             self.let_go();
         }
-        let end = self.ended && self.gaps.is_empty();
-        Ok(RawRun { used, needed: 0, records, gaps, end })
+        Ok(run)
+    }
+
+    /// One of no records.
+    fn run(&self) -> RawRun {
+        let in_run = self.batches.front().map(|batch| batch.seq);
+        let next_seq = in_run.or_else(|| self.open.as_ref().map(|open| open.reader.seq()));
+        RawRun {
+            used: 0,
+            needed: 0,
+            records: 0,
+            gaps: Vec::new(),
+            end: self.ended && self.gaps.is_empty(),
+            next_seq: number(next_seq.unwrap_or(0)),
+            generation: number(self.snapshot.generation()),
+            durable: number(self.snapshot.durable_seq()),
+            kept: number(self.snapshot.kept_seq()),
+        }
+    }
+
+    /// A live read that is at the end of what there was, or has no file open: goes on to the end of what there is now.
+    fn renew(&mut self) -> Result<()> {
+        let Some(later) = &self.later else { return Ok(()) };
+        let told = self.batches.is_empty() && self.gaps.is_empty() && self.failed.is_none();
+        if !told || !self.ended && self.open.is_some() {
+            return Ok(());
+        }
+        let snapshot = later()?;
+        if let Some(open) = &mut self.open {
+            open.reader.renew(snapshot.clone())?;
+        }
+        (self.snapshot, self.ended) = (snapshot, false);
+        Ok(())
     }
 
     fn is_used_up(&self) -> bool {

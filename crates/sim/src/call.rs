@@ -26,6 +26,8 @@ pub enum CallKind {
     Read,
     Write,
     WriteSynced,
+    WriteDirect,
+    WriteDirectSynced,
     StartWriteback,
     WaitWriteback,
     SyncData,

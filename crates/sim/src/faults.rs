@@ -55,18 +55,18 @@ impl Effect {
 
     fn applies_to(&self, kind: CallKind) -> bool {
         use CallKind::{
-            Read, ReadNote, StartWriteback, SyncAll, SyncData, SyncDir, WaitWriteback, Write, WriteNote, WriteSynced,
-            ZeroRange,
+            Read, ReadNote, StartWriteback, SyncAll, SyncData, SyncDir, WaitWriteback, Write, WriteDirect,
+            WriteDirectSynced, WriteNote, WriteSynced, ZeroRange,
         };
+        let writes = matches!(kind, Write | WriteSynced | WriteDirect | WriteDirectSynced);
+        let syncs = matches!(kind, WriteSynced | WriteDirectSynced | SyncData | SyncAll | SyncDir);
         match self {
             Self::Fail(_) | Self::Stop | Self::StopAfter => true,
-            Self::Torn(_) => matches!(kind, Write | WriteSynced | WriteNote | ZeroRange),
-            Self::Short(_) | Self::ShortAnywhere => matches!(kind, Read | ReadNote | Write | WriteSynced),
-            Self::StopTorn => matches!(kind, Write | WriteSynced | WriteNote),
-            Self::LoseSync => matches!(kind, WriteSynced | SyncData | SyncAll | SyncDir),
-            Self::FailSync { .. } => {
-                matches!(kind, WriteSynced | SyncData | SyncAll | SyncDir | StartWriteback | WaitWriteback)
-            }
+            Self::Torn(_) => writes || matches!(kind, WriteNote | ZeroRange),
+            Self::Short(_) | Self::ShortAnywhere => writes || matches!(kind, Read | ReadNote),
+            Self::StopTorn => writes || kind == WriteNote,
+            Self::LoseSync => syncs,
+            Self::FailSync { .. } => syncs || matches!(kind, StartWriteback | WaitWriteback),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use pstream_core::io::{Durability, IoFile, MAX_BUFFERS, OpenOptions, Residency};
+use pstream_core::io::{DIRECT_ALIGNMENT, Durability, IoFile, MAX_BUFFERS, OpenOptions, Residency};
 
 use crate::call::{Call, CallKind};
 use crate::disk::ResidencyModel;
@@ -96,6 +96,29 @@ impl IoFile for SimFile {
             self.check_writable()?;
             check_end(offset, to_u64(bytes.len()))?;
             world.write(self.node, offset, &bytes, effect, synced)
+        })
+    }
+
+    /// What the cache holds of the range is not asked; written here as by the cache and then dropped from it, which leaves
+    /// a power cut as many choices, and a failing sync more.
+    fn write_direct(&self, bytes: &[u8], offset: u64, durability: Durability) -> Result<usize> {
+        let synced = durability == Durability::Synced;
+        let kind = if synced { CallKind::WriteDirectSynced } else { CallKind::WriteDirect };
+        let end = offset.saturating_add(to_u64(bytes.len()));
+        let misplaced = [offset, to_u64(bytes.len()), to_u64(bytes.as_ptr().addr())];
+        if misplaced.into_iter().any(|place| place % to_u64(DIRECT_ALIGNMENT) != 0) {
+            return Err(invalid("a direct write that is not aligned"));
+        }
+        self.call(kind, offset, to_u64(bytes.len()), |world, effect| {
+            self.check_writable()?;
+            check_end(offset, to_u64(bytes.len()))?;
+            // Of several pieces a short one may be written again in part.
+            if synced && world.file(self.node)?.is_dirty(&(offset..end)) {
+                return Err(invalid("a direct write over what is unsynced in the cache"));
+            }
+            let written = world.write(self.node, offset, bytes, effect, synced)?;
+            world.file_mut(self.node)?.0.evict(&(offset..end));
+            Ok(written)
         })
     }
 

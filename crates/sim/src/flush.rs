@@ -51,6 +51,11 @@ impl Content {
         self.dirty.iter().copied().filter(at_risk).collect()
     }
 
+    /// Whether something of the range is unsynced.
+    pub(crate) fn is_dirty(&self, range: &Range<u64>) -> bool {
+        self.dirty.range(pages_of(range)).next().is_some()
+    }
+
     fn put(&mut self, sector: u64, data: &Sector) {
         let (page, _, bytes) = sector_place(sector);
         let target = Arc::make_mut(Arc::make_mut(&mut self.disk).entry(page).or_insert_with(zero_page));

@@ -40,6 +40,10 @@ impl CacheKeeper {
         Self { policy, touched, position, scattered }
     }
 
+    pub(super) fn policy(&self) -> CachePolicy {
+        self.policy
+    }
+
     /// To be called when `range` of a file of `size` bytes has been read, or written and synced.
     pub(super) fn touched(&self, file: &dyn IoFile, range: &Range<u64>, size: u64) {
         if self.policy == CachePolicy::Keep {

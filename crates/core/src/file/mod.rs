@@ -5,11 +5,13 @@
 //! - `load`, `store`: whole blocks, by callers who bring their own format
 //! - `write`: short writes, fallbacks, the pipeline for large stores, what a failure means for the file
 //! - `raw`: any range, synced or not, for the stream
+//! - `direct`: large ranges past the page cache, for the stream
 //! - `buffers`, `outcome`, `cache`: the rules for buffers, for errors, for the page cache
 
 mod buffers;
 mod cache;
 mod create;
+mod direct;
 mod load;
 mod outcome;
 mod raw;
@@ -25,6 +27,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use cache::CachePolicy;
 pub use create::{CreateOptions, Reserve};
 pub(crate) use create::{Unnamed, build};
+pub use direct::{Stage, Staging};
 pub use raw::Evicted;
 pub use shape::Shape;
 
@@ -72,6 +75,8 @@ pub struct BlockFile {
     cache: cache::CacheKeeper,
     /// The file system cannot write and sync in one call: found out by trying, once.
     no_synced_write: AtomicBool,
+    /// It cannot write past the page cache: likewise.
+    no_direct_write: AtomicBool,
     state: Mutex<State>,
     /// Held by whoever writes.
     writing: Mutex<()>,
@@ -143,6 +148,7 @@ impl BlockFile {
             read_only: options.read_only,
             cache: cache::CacheKeeper::new(options.cache),
             no_synced_write: AtomicBool::new(false),
+            no_direct_write: AtomicBool::new(false),
             state: Mutex::new(State::Open(file)),
             writing: Mutex::new(()),
         }

@@ -140,14 +140,14 @@ impl BlockFile {
         }
     }
 
-    fn check_range(&self, range: &Range<u64>) -> Result<()> {
+    pub(super) fn check_range(&self, range: &Range<u64>) -> Result<()> {
         if range.start <= range.end && range.end <= self.shape.size() {
             return Ok(());
         }
         Err(Error::new(error::ErrorKind::Capacity, "write exceeds file capacity").at_path(&self.path))
     }
 
-    fn writing(&self, offset: u64, write: impl FnOnce(&dyn IoFile) -> Attempt<()>) -> Result<()> {
+    pub(super) fn writing<T>(&self, offset: u64, write: impl FnOnce(&dyn IoFile) -> Attempt<T>) -> Result<T> {
         let _one_at_a_time = self.write_lock();
         let file = self.file()?;
         write(&*file).map_err(|failure| self.settle(&*file, failure, offset))

@@ -117,6 +117,15 @@ pub trait IoFile: Send + Sync {
     /// any part of the bytes may have been written, whole or torn, durable or not.
     fn write_at(&self, buffers: &[IoSlice<'_>], offset: u64, durability: Durability) -> Result<usize>;
 
+    /// Writes once at `offset`, past the page cache: what it held of the range is dropped. `bytes` begins in memory, and
+    /// `offset` and length are, at a multiple of [`DIRECT_ALIGNMENT`]; nothing of the range is in the cache and not on its
+    /// way to the disk. Returns how many bytes were written, which may be fewer than given. Durability and errors as for
+    /// [`IoFile::write_at`]; `Unsupported` also where the file system wants more than that alignment, or cannot write past
+    /// its cache.
+    fn write_direct(&self, _bytes: &[u8], _offset: u64, _durability: Durability) -> Result<usize> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+
     /// Starts writing the range to the disk and does not wait: a hint. An error means that an earlier writeback
     /// failed, and that this call has consumed the report: the next sync would say that all is well.
     fn start_writeback(&self, range: Range<u64>) -> Result<()>;
@@ -177,6 +186,10 @@ pub trait IoLock: Send + Sync {
 /// The most buffers that one [`IoFile::read_at`] or [`IoFile::write_at`] takes: Linux's `IOV_MAX`. Elsewhere it is at
 /// least as large, or the implementation goes buffer by buffer.
 pub const MAX_BUFFERS: usize = 1024;
+
+/// What a write past the page cache must begin and end at. No disk in use has larger sectors; file systems with a larger
+/// unit refuse.
+pub const DIRECT_ALIGNMENT: usize = 4096;
 
 /// How to open a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

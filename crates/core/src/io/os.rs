@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Result};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use super::{
@@ -19,6 +20,8 @@ pub struct OsIo;
 struct OsFile {
     file: File,
     level: SyncLevel,
+    /// The same file, for writes past the page cache; `None` where there are none.
+    direct: OnceLock<Option<File>>,
 }
 
 #[derive(Debug)]
@@ -26,7 +29,7 @@ struct OsLock(File);
 
 impl OsFile {
     fn boxed(file: File, options: OpenOptions) -> Box<dyn IoFile> {
-        Box::new(Self { file, level: options.sync })
+        Box::new(Self { file, level: options.sync, direct: OnceLock::new() })
     }
 }
 
@@ -136,6 +139,13 @@ impl IoFile for OsFile {
             Durability::Cached => sys::write_at(&self.file, buffers, offset),
             Durability::Synced => sys::write_synced(&self.file, buffers, offset),
         }
+    }
+
+    fn write_direct(&self, bytes: &[u8], offset: u64, durability: Durability) -> Result<usize> {
+        let Some(file) = self.direct.get_or_init(|| sys::open_direct(&self.file).ok()) else {
+            return Err(ErrorKind::Unsupported.into());
+        };
+        sys::write_direct(file, bytes, offset, durability)
     }
 
     fn start_writeback(&self, range: Range<u64>) -> Result<()> {

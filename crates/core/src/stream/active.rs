@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::next_file::Preparing;
 use super::options::{Level, LogOptions};
-use super::plan::{self, Pending, Step};
+use super::plan::{self, Part, Pending, Step};
 use super::read::Slot;
 use super::recover;
 use super::roll::{self, Ahead};
@@ -13,6 +13,7 @@ use super::stats::Footprint;
 use super::trim::Trimming;
 use super::writer::{Mark, Writer};
 use crate::error::{Error, ErrorKind, Result};
+use crate::file::Staging;
 use crate::io::Io;
 use crate::sequence::{FileSequence, SequenceFile};
 
@@ -27,6 +28,10 @@ pub(super) struct Active {
     /// Files that are there and not in use yet.
     pub(super) prepared: VecDeque<SequenceFile>,
     pub(super) files: Arc<[Arc<Slot>]>,
+    /// Somebody reads what is appended: it is left in the page cache.
+    pub(super) followed: bool,
+    /// For commits that go past the page cache.
+    pub(super) staging: Staging,
     /// What was written: with a failed write the writer's own end counts for nothing.
     pub(super) written: Mark,
     /// Bytes of the files in use, once somebody has asked for them.
@@ -62,15 +67,21 @@ impl Active {
             if !std::mem::take(&mut first) {
                 self.roll(io, options)?;
             }
-            let at = roll::room(self.writer.layout, self.writer.at, options.aligned).at;
-            let mut frame = self.writer.frame(at);
-            for step in run {
-                if let Step::Write(part) = step {
-                    self.writer.push(&mut frame, part)?;
-                }
-            }
-            if run.is_empty() {
+            let parts: Vec<Part<'_>> = run.iter().filter_map(Step::part).collect();
+            if parts.is_empty() {
                 continue;
+            }
+            let at = roll::room(self.writer.layout, self.writer.at, options.aligned).at;
+            let direct = !self.followed
+                && level == Level::Durable
+                && self.writer.bypasses_cache(&self.writer.extent(&parts, at), options.direct);
+            if direct {
+                self.writer.write_direct(&parts, at, &mut self.staging)?;
+                continue;
+            }
+            let mut frame = self.writer.frame(at);
+            for part in &parts {
+                self.writer.push(&mut frame, part)?;
             }
             // What another file follows is synced before that enters use.
             let level = if runs.peek().is_some() { Level::Written } else { level };

@@ -60,6 +60,17 @@ impl<'a> Frame<'a> {
         self.pieces.iter().map(|piece| IoSlice::new(slice(piece))).collect()
     }
 
+    /// Passes all bytes so far on, and forgets them.
+    pub(super) fn drain(&mut self, mut put: impl FnMut(&[u8])) {
+        for piece in self.pieces.drain(..) {
+            match piece {
+                Piece::Own(range) => put(self.own.get(range).unwrap_or_default()),
+                Piece::Lent(bytes) => put(bytes),
+            }
+        }
+        self.own.clear();
+    }
+
     /// Adds a batch, which the header says to lie where the last one ends.
     pub(super) fn push(&mut self, header: &BatchHeader, payload: &'a [u8]) {
         let end = self.at.saturating_add(header.total_len());

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::group_thread;
 use super::group_trim::TrimRequest;
@@ -49,7 +49,12 @@ struct Shown {
     stats: Stats,
     /// The first record that is left, as the last trim has found it.
     oldest: Option<u64>,
+    /// When a reader last asked for what was appended.
+    followed: Option<Instant>,
 }
+
+/// So long after that it is still thought to follow.
+const FOLLOWED: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(super) struct Queue {
@@ -135,7 +140,7 @@ impl Group {
     pub fn start(mut log: Log, options: GroupOptions, listener: Box<dyn Listener>) -> Result<Self> {
         let limits = log.options().limits()?;
         let stats = Stats { footprint: log.footprint()?, syncs: log.syncs(), ..Stats::default() };
-        let shown = Mutex::new(Shown { view: log.view()?, stats, oldest: None });
+        let shown = Mutex::new(Shown { view: log.view()?, stats, oldest: None, followed: None });
         let (wake, told) = (Condvar::new(), Condvar::new());
         let most_commit = most_commit(log.options());
         let shared = Arc::new(Shared { queue: Mutex::default(), wake, told, options, most_commit, shown });
@@ -231,6 +236,17 @@ impl Group {
         Ok(self.shared.shown().view.at(level))
     }
 
+    /// The same, for a reader that follows the stream as it grows: what is appended in the next second is left in the page
+    /// cache for it.
+    ///
+    /// # Errors
+    ///
+    /// `PSTREAM_CLOSED`.
+    pub fn follow(&self, level: Level) -> Result<Snapshot> {
+        self.shared.shown().followed = Some(Instant::now());
+        self.snapshot(level)
+    }
+
     /// The first seq that can be read, as far as it is known without looking, as of the last commit; also when it is
     /// closed. Where it is not: [`Snapshot::oldest_seq`].
     #[must_use]
@@ -248,6 +264,18 @@ impl Group {
     #[must_use]
     pub fn durable(&self) -> Mark {
         self.shared.shown().view.durable
+    }
+
+    /// Everything in front of it is written, durable or not, as of the last commit; also when it is closed.
+    #[must_use]
+    pub fn written(&self) -> Mark {
+        self.shared.shown().view.written
+    }
+
+    /// How often the writer has recovered, as of the last commit; also when it is closed. See [`Snapshot::generation`].
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.shared.shown().view.generation
     }
 
     /// What the stream has done since it was opened, and what it takes: as of the last commit, also when it is closed.
@@ -302,6 +330,11 @@ impl Shared {
 
     fn shown(&self) -> MutexGuard<'_, Shown> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether somebody reads what is appended.
+    pub(super) fn is_followed(&self) -> bool {
+        self.shown().followed.is_some_and(|last| last.elapsed() < FOLLOWED)
     }
 
     pub(super) fn footprint(&self) -> Footprint {

@@ -175,14 +175,18 @@ impl<'a> Thread<'a> {
             Chore::Trim => self.mind_trims(),
             Chore::Mark => {
                 drop(self.log.watermark());
+                self.log.release_memory();
                 self.marked = Instant::now();
             }
             Chore::Sync => {
                 self.unsynced = None;
-                if let Err(error) = self.log.flush() {
-                    self.lost = Some(Arc::new(error));
-                }
+                let flushed = self.log.flush();
                 self.publish();
+                match flushed {
+                    // Behind what was published: who is told of it looks.
+                    Ok(durable) => self.listener.risen(durable.seq),
+                    Err(error) => self.lost = Some(Arc::new(error)),
+                }
             }
         }
     }
@@ -249,6 +253,7 @@ impl<'a> Thread<'a> {
         if self.log.needs_recovery() {
             self.log.recover_in_place().map_err(Arc::new)?;
         }
+        self.log.set_followed(self.shared.is_followed());
         let had_unsynced = self.unsynced.is_some();
         let pending: Vec<Pending<'_>> = appends
             .iter()

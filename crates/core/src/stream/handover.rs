@@ -64,6 +64,12 @@ pub enum Settled {
 pub trait Listener: Send {
     /// Called once for every commit, whatever its size.
     fn settled(&self, settled: Settled);
+
+    /// Called when records have become durable by themselves, that were acknowledged as written before: everything below
+    /// `durable_seq` is durable now. What a commit makes durable, [`Listener::settled`] tells.
+    fn risen(&self, durable_seq: u64) {
+        let _ = durable_seq;
+    }
 }
 
 impl<F: Fn(Settled) + Send> Listener for F {

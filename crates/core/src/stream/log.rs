@@ -13,6 +13,7 @@ use super::recover::{self, Recovered};
 use super::report::Recovery;
 use super::writer::Mark;
 use crate::error::{Error, ErrorKind, Result};
+use crate::file::Staging;
 use crate::io::Io;
 use crate::sequence::LockShare;
 
@@ -55,6 +56,8 @@ pub struct Log {
     published: Option<View>,
     /// Number of recoveries.
     generation: u64,
+    /// What was durable before the last one.
+    kept: Mark,
     /// Kept through recoveries in place, failed ones too, so that nobody else gets in; but for those of the folder's own
     /// sync.
     lock: Option<LockShare>,
@@ -98,6 +101,7 @@ impl Log {
             syncs: 0,
             published: None,
             generation: 0,
+            kept: Mark::default(),
             lock: None,
         };
         let report = log.recover_in_place()?;
@@ -127,16 +131,20 @@ impl Log {
         writer.time_ms = writer.time_ms.max(time_ms);
         self.state = if report.postponed { State::Postponed } else { State::Ready };
         self.generation = self.generation.saturating_add(1);
+        self.kept = self.published.as_ref().map(|view| view.durable).unwrap_or_default();
         // All of it. Behind a watermark that was not written for want of space the writer's own end is further on.
         let written = writer.durable;
         let sequence = Arc::new(sequence);
+        let (files, staging) = (files.into(), Staging::new(self.options.direct.piece));
         self.active = Some(Active {
             preparing: None,
             trimming: None,
             sequence,
             writer,
             prepared,
-            files: files.into(),
+            files,
+            followed: false,
+            staging,
             written,
             bytes: None,
         });
@@ -183,6 +191,14 @@ impl Log {
             self.mark();
         }
         Ok(committed)
+    }
+
+    /// Whether somebody reads what is appended. It is left in the page cache then, also where a large commit would go past
+    /// it: see [`super::DirectWrites`]. Forgotten by a recovery in place.
+    pub fn set_followed(&mut self, followed: bool) {
+        if let Some(active) = &mut self.active {
+            active.followed = followed;
+        }
     }
 
     /// Makes everything durable that was committed so far.
@@ -284,7 +300,7 @@ impl Log {
         let Some(active) = &self.active else { return self.published.clone() };
         let (id, files) = (active.writer.id(), Arc::clone(&active.files));
         let (durable, written, generation) = (active.writer.durable, active.written, self.generation);
-        Some(View { id, files, durable, written, generation })
+        Some(View { id, files, durable, written, generation, kept: self.kept })
     }
 
     /// Syncs of its files that have succeeded since it was opened.

@@ -42,12 +42,30 @@ pub struct LogOptions {
     pub recovery: Mode,
     /// How files are made and locked.
     pub sequence: SequenceOptions,
+    /// Which commits go past the page cache.
+    pub direct: DirectWrites,
     /// Bytes of the first file; each later one has twice as many as the last, up to `file_size`. Whoever chooses it may
     /// also choose a `file_size` below the limit, of four blocks or more. Default: 4 MiB, or `file_size` if that is
     /// less.
     pub first_file_size: Option<u64>,
     /// What goes by itself, and how large the stream may grow. Default: nothing, and as large as the disk allows.
     pub retention: Retention,
+}
+
+/// Which durable commits go past the page cache, where the file system can do that. For the caller they are as any others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DirectWrites {
+    /// Those of so many bytes or more. Default: 512 KiB.
+    pub from: u64,
+    /// Those of two pieces or more are put together and written piece by piece at the same time. Bytes of a piece, 4 KiB
+    /// or more; three of them are kept in memory. Default: 1 MiB.
+    pub piece: usize,
+}
+
+impl Default for DirectWrites {
+    fn default() -> Self {
+        Self { from: 512 << 10, piece: 1 << 20 }
+    }
 }
 
 const FIRST_FILE_SIZE: u64 = 4 << 20;
@@ -69,6 +87,7 @@ impl LogOptions {
             aligned: false,
             recovery: Mode::default(),
             sequence: SequenceOptions::default(),
+            direct: DirectWrites::default(),
             first_file_size: None,
             retention: Retention::default(),
         }

@@ -41,6 +41,15 @@ pub(super) enum Step<'a> {
     NextFile,
 }
 
+impl<'a> Step<'a> {
+    pub(super) fn part(&self) -> Option<Part<'a>> {
+        match self {
+            Step::Write(part) => Some(*part),
+            Step::NextFile => None,
+        }
+    }
+}
+
 /// Reading one record reads the batch that it is in.
 const MAX_BATCH: u64 = 256 << 10;
 

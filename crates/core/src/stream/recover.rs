@@ -300,7 +300,8 @@ pub(super) fn resume(
         time_ms: tail.time_ms,
         syncs: 0,
         dropped: 0,
-        file,
+        edge: None,
+        file: Arc::new(file),
     };
     let meta = sequence.meta();
     let repair = Repair { io: &**io, meta: &meta, options, head: &head, image: &image, tail: &tail, certain };

@@ -35,7 +35,7 @@ pub(super) fn enter(file: SequenceFile, start: FileBatch, stamp: Stamp) -> Resul
     let at = layout.first_batch();
     let durable = Mark { position: start.position.saturating_add(at), seq: start.seq };
     Ok(Writer {
-        file,
+        file: Arc::new(file),
         layout,
         start,
         at,
@@ -48,6 +48,7 @@ pub(super) fn enter(file: SequenceFile, start: FileBatch, stamp: Stamp) -> Resul
         time_ms: stamp.time_ms,
         syncs: 1,
         dropped: 0,
+        edge: None,
     })
 }
 

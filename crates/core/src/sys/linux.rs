@@ -1,9 +1,10 @@
 //! Linux, with glibc or musl. Calls newer than glibc 2.17 go through `syscall`, so that the binary loads there.
 
-use std::fs::File;
-use std::io::{Error, IoSlice, Result};
+use std::fs::{File, OpenOptions};
+use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 pub(crate) use super::unix::{
@@ -13,7 +14,7 @@ pub(crate) use super::unix::{
 use super::unix::{
     c_path, check, check_count, is_unsupported, link_and_unlink, offset, plain_sync, resident_bytes, with_kind,
 };
-use crate::io::{MAX_BUFFERS, Residency, SyncLevel};
+use crate::io::{Durability, MAX_BUFFERS, Residency, SyncLevel};
 
 /// `pwritev2` with `RWF_DSYNC`: one call for the write and the sync of just that range (man 2 pwritev2, "the effect of
 /// the `O_DSYNC` flag"). Fails with `EOPNOTSUPP` or `ENOSYS`, both `Unsupported`, where file system or kernel lack it.
@@ -27,6 +28,27 @@ pub(crate) fn write_synced(file: &File, buffers: &[IoSlice<'_>], at: u64) -> Res
         libc::syscall(libc::SYS_pwritev2, file.as_raw_fd(), buffers.as_ptr(), count, at, 0_usize, libc::RWF_DSYNC)
     };
     check_count(libc::ssize_t::try_from(ret).unwrap_or(-1)).map_err(with_kind)
+}
+
+/// The file once more, with `O_DIRECT`. By the link that `/proc` has for the descriptor, not by its path, where another
+/// file may lie by now; compared all the same, for nobody knows what is mounted there.
+pub(crate) fn open_direct(file: &File) -> Result<File> {
+    let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let direct = OpenOptions::new().write(true).custom_flags(libc::O_DIRECT | libc::O_NONBLOCK).open(link)?;
+    let (ours, theirs) = (file.metadata()?, direct.metadata()?);
+    if (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino()) { Ok(direct) } else { Err(ErrorKind::NotFound.into()) }
+}
+
+/// `pwrite` or, synced, `pwritev2` with `RWF_DSYNC`, with a descriptor of [`open_direct`]. `EINVAL` is what a file system
+/// says that wants another alignment, or nothing of the kind ("man 2 open", `O_DIRECT`).
+pub(crate) fn write_direct(file: &File, bytes: &[u8], at: u64, durability: Durability) -> Result<usize> {
+    let written = match durability {
+        Durability::Cached => file.write_at(bytes, at),
+        Durability::Synced => write_synced(file, &[IoSlice::new(bytes)], at),
+    };
+    written.map_err(|error| {
+        if error.raw_os_error() == Some(libc::EINVAL) { Error::new(ErrorKind::Unsupported, error) } else { error }
+    })
 }
 
 /// `fdatasync`, once: the standard library's makes the call again when it was interrupted, and the first call may have
@@ -159,7 +181,7 @@ mod tests {
                 assert_eq!(std::io::read_to_string(&file).unwrap(), "\0\0headbody");
             }
             Err(error) => {
-                assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
+                assert_eq!(error.kind(), ErrorKind::Unsupported);
                 assert_eq!(file.metadata().unwrap().len(), 0);
             }
         }
@@ -169,7 +191,7 @@ mod tests {
     fn a_call_that_is_missing_is_told_from_one_that_failed() {
         for errno in [libc::ENOSYS, libc::EOPNOTSUPP, libc::ENOTSUP] {
             let error = with_kind(Error::from_raw_os_error(errno));
-            assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
+            assert_eq!(error.kind(), ErrorKind::Unsupported);
         }
         for errno in [libc::EIO, libc::EINVAL, libc::EPERM, libc::ENOSPC, libc::EINTR] {
             let error = with_kind(Error::from_raw_os_error(errno));

@@ -9,8 +9,10 @@ use std::path::Path;
 
 // No call writes and syncs just what it wrote; nothing starts or awaits writeback; `F_PUNCHHOLE` gives the space back,
 // which the contract forbids; and no call drops clean pages of an open file: `F_NOCACHE` is about later reads and
-// writes, `msync(MS_INVALIDATE)` about one mapping.
-pub(crate) use super::missing::{evict, start_writeback, wait_writeback, write_synced, zero_range};
+// writes, and only advice for those, `msync(MS_INVALIDATE)` about one mapping.
+pub(crate) use super::missing::{
+    evict, open_direct, start_writeback, wait_writeback, write_direct, write_synced, zero_range,
+};
 pub(crate) use super::unix::{
     allocated, create, host_name, is_plain_name, is_same_file, lock_error, next_data, open, open_lock, process_alive,
     read_at, remove_file, write_at, write_note,

@@ -8,10 +8,20 @@ use std::fs::File;
 use std::io::{ErrorKind, IoSlice, Result};
 use std::ops::Range;
 
-use crate::io::Residency;
+use crate::io::{Durability, Residency};
 
 /// The engine writes, and syncs the file.
 pub(crate) fn write_synced(_file: &File, _buffers: &[IoSlice<'_>], _at: u64) -> Result<usize> {
+    Err(ErrorKind::Unsupported.into())
+}
+
+/// The engine goes by the page cache.
+pub(crate) fn open_direct(_file: &File) -> Result<File> {
+    Err(ErrorKind::Unsupported.into())
+}
+
+/// Never reached: nothing can be opened for it.
+pub(crate) fn write_direct(_file: &File, _bytes: &[u8], _at: u64, _durability: Durability) -> Result<usize> {
     Err(ErrorKind::Unsupported.into())
 }
 

@@ -19,10 +19,12 @@ use windows_sys::Win32::Storage::FileSystem::{
 
 // `FILE_FLAG_WRITE_THROUGH` is said at open, and for good, as is `FILE_FLAG_SEQUENTIAL_SCAN`; `FSCTL_SET_ZERO_DATA`
 // writes the zeros out, unless the file is sparse, where it gives the space back; `FSCTL_QUERY_ALLOCATED_RANGES` does not
-// tell what was written from what is only reserved; nothing drops pages or tells of them. Windows documents no boot id,
+// tell what was written from what is only reserved; nothing drops pages or tells of them; `FILE_FLAG_NO_BUFFERING`
+// beside a handle with buffering is not kept coherent in all cases, says the page of `CreateFile`. It documents no boot id,
 // and the time of the boot, counted back from a clock that may jump, is none.
 pub(crate) use super::missing::{
-    advise_sequential, boot_id, evict, next_data, residency, start_writeback, wait_writeback, write_synced, zero_range,
+    advise_sequential, boot_id, evict, next_data, open_direct, residency, start_writeback, wait_writeback,
+    write_direct, write_synced, zero_range,
 };
 pub(crate) use super::windows_info::{allocated, host_name, is_same_file, process_alive, with_kind as lock_error};
 use super::windows_info::{check, size_of_u32, with_kind};

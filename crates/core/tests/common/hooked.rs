@@ -130,6 +130,11 @@ impl IoFile for HookedFile {
         self.file.write_at(buffers, offset, durability)
     }
 
+    fn write_direct(&self, bytes: &[u8], offset: u64, durability: Durability) -> Result<usize> {
+        (self.hook)("write_direct", &self.path)?;
+        self.file.write_direct(bytes, offset, durability)
+    }
+
     fn start_writeback(&self, range: Range<u64>) -> Result<()> {
         (self.hook)("start_writeback", &self.path)?;
         self.file.start_writeback(range)

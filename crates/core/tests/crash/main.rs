@@ -17,6 +17,7 @@
 )]
 
 mod create;
+mod direct;
 mod errors;
 mod harness;
 mod killed;

@@ -21,6 +21,7 @@
 mod common;
 
 mod full;
+mod large;
 mod mounts;
 mod read_only;
 
@@ -30,6 +31,7 @@ fn helper() {
     let Some((role, folder)) = common::role() else { return };
     match role.as_str() {
         "full" => full::play(&folder),
+        "large" => large::play(&folder),
         "remounted" => read_only::remounted(&folder),
         "shut down" => read_only::shut_down(&folder),
         _ => panic!("no role {role}"),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use pstream_core::stream::{Level, LogOptions, PendingKind};
 use pstream_sim::{CallKind, Effect, Fault, Keep, SectorModel, SimDisk};
 
-use crate::harness::{aligned, disk, options, record, rest, sized};
+use crate::harness::{aligned, direct, disk, options, record, rest, sized};
 use crate::oracle::Oracle;
 use crate::program::{Run, Step, check_and_go_on, run};
 
@@ -217,8 +217,13 @@ fn failing(effect: &Effect, nth: u64) -> Fault {
     if lies { fault.when(|call| call.kind != CallKind::SyncDir) } else { fault }
 }
 
-fn settings() -> [(SectorModel, LogOptions); 2] {
-    [(SectorModel::PowerSafe, options()), (SectorModel::Garble, aligned(sized(8, 16)))]
+fn settings() -> [(SectorModel, LogOptions); 4] {
+    [
+        (SectorModel::PowerSafe, options()),
+        (SectorModel::Garble, aligned(sized(8, 16))),
+        (SectorModel::PowerSafe, direct(options())),
+        (SectorModel::Garble, aligned(direct(sized(8, 16)))),
+    ]
 }
 
 /// Some subsets of what a failing sync covers reach the disk.

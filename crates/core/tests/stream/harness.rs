@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pstream_core::format::batch::push_record;
 use pstream_core::io::Io;
-use pstream_core::stream::{Committed, Level, Log, LogOptions, Pending, PendingKind, Recovery};
+use pstream_core::stream::{Committed, DirectWrites, Level, Log, LogOptions, Pending, PendingKind, Recovery};
 use pstream_core::{ErrorKind, Result};
 use pstream_sim::{Keep, SimDisk};
 
@@ -42,6 +42,11 @@ pub fn sized(first: u64, full: u64) -> LogOptions {
 
 pub fn aligned(options: LogOptions) -> LogOptions {
     LogOptions { aligned: true, ..options }
+}
+
+/// Commits of 4,000 bytes and more go past the page cache, those of 8,192 in several pieces.
+pub fn direct(options: LogOptions) -> LogOptions {
+    LogOptions { direct: DirectWrites { from: 4000, piece: 4096 }, ..options }
 }
 
 pub fn open_with(io: &Arc<dyn Io>, options: &LogOptions) -> Result<(Log, Recovery)> {

@@ -1,5 +1,6 @@
 //! The calls of a block file.
 
+use crate::common::probe::skip;
 use crate::trace::{names, run};
 
 const MIB: u64 = 1 << 20;
@@ -91,6 +92,32 @@ fn a_large_store() {
     assert_eq!(calls[7], format!("sync_file_range(<~/data>, {}, {}, {wait}) = 0", 9 * MIB, 8 * MIB));
     assert_eq!(calls[8], "fdatasync(<~/data>) = 0");
     assert_eq!(calls.len(), 9);
+}
+
+/// Past the page cache: a single piece in one call that syncs it, too; several by another thread, and one sync behind
+/// them. By the link of the descriptor, so that it is the same file whatever lies at its path by now.
+#[test]
+fn direct_writes() {
+    let Some(traced) = run("direct", &[]) else { return };
+    let traced = traced.succeeded();
+    let calls = traced.changes();
+    let opened = traced.of(&["open", "openat"]);
+    if opened.iter().chain(&calls).any(|call| call.contains("EINVAL")) {
+        return skip("direct writes: the file system of the folder for temporary files has none");
+    }
+    assert!(opened.len() == 1 && opened[0].contains("/proc/self/fd/"), "{opened:#?}");
+    assert!(opened[0].contains("O_WRONLY|O_NONBLOCK|O_DIRECT|O_CLOEXEC"), "{opened:#?}");
+    assert_eq!(calls.len(), 1, "{calls:#?}");
+    assert!(calls[0].starts_with("pwritev2(<~/data>, [{iov_base="), "{calls:#?}");
+    assert!(calls[0].ends_with("iov_len=1052672}], 1, 8192, RWF_DSYNC) = 1052672"), "{calls:#?}");
+    let Some(traced) = run("large direct", &[]) else { return };
+    let traced = traced.succeeded();
+    let calls = traced.changes();
+    let writes: Vec<_> = calls.iter().filter(|call| call.starts_with("pwrite64(<~/data>, ")).collect();
+    assert_eq!(writes.len(), 3, "{calls:#?}");
+    assert!(writes[0].ends_with(", 1052672, 8192) = 1052672"), "{calls:#?}");
+    assert!(writes[2].ends_with(", 1044480, 2113536) = 1044480"), "{calls:#?}");
+    assert_eq!(*calls.last().unwrap(), "fdatasync(<~/data>) = 0");
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! What the traced process does between the two marks, and what it expects of it.
 
 use std::fs::{self, File};
-use std::io::IoSlice;
+use std::io::{IoSlice, IoSliceMut};
 use std::path::Path;
 
+use pstream_core::file::Staging;
 use pstream_core::{
     BlockFile, CachePolicy, CreateOptions, Durability, ErrorKind, FileOptions, FileSequence, LockMode, OsIo, Reserve,
     SequenceOptions,
@@ -75,6 +76,22 @@ pub fn play(role: &str, folder: &Path) {
                 file.write_at(100, &[IoSlice::new(b"synced")], Durability::Synced).unwrap();
                 file.sync().unwrap();
             });
+        }
+        "direct" | "large direct" => {
+            let file = create(&path, 16, 20);
+            let bytes = pattern(if role == "direct" { (1 << 20) + 5 } else { (3 << 20) + 5 }, 1);
+            let mut staging = Staging::new(1 << 20);
+            let write = |file: &BlockFile, staging: &mut Staging| {
+                file.write_direct(staging, (8192, bytes.len()), |stage| {
+                    stage.put(&bytes);
+                    Ok(())
+                })
+            };
+            traced(|| write(&file, &mut staging)).unwrap();
+            drop(file);
+            let mut seen = vec![0; bytes.len()];
+            open(&path, 20).read_at(8192, &mut [IoSliceMut::new(&mut seen)]).unwrap();
+            assert!(seen == bytes);
         }
         "drops" => drops(&path),
         "keeps" => {

@@ -21,6 +21,8 @@ pub(in crate::stream) struct View {
     pub(in crate::stream) written: Mark,
     /// One more with each recovery in place.
     pub(in crate::stream) generation: u64,
+    /// What was durable before the last one.
+    pub(in crate::stream) kept: Mark,
 }
 
 impl View {
@@ -29,8 +31,8 @@ impl View {
             Level::Durable => self.durable,
             Level::Written => self.written,
         };
-        let (files, durable) = (Arc::clone(&self.files), self.durable.position);
-        Snapshot { id: self.id, files, durable, end, generation: self.generation }
+        let (files, durable) = (Arc::clone(&self.files), self.durable);
+        Snapshot { id: self.id, files, durable, end, generation: self.generation, kept: self.kept }
     }
 }
 
@@ -59,10 +61,11 @@ impl View {
 pub struct Snapshot {
     id: StreamId,
     files: Arc<[Arc<Slot>]>,
-    /// Position up to which it is durable.
-    durable: u64,
+    /// Up to where it is durable.
+    durable: Mark,
     end: Mark,
     generation: u64,
+    kept: Mark,
 }
 
 /// A file that is there: of a stream of many, some may not be.
@@ -88,7 +91,7 @@ impl Snapshot {
         if files.is_empty() {
             return Err(no_file());
         }
-        Ok(Self { id, files: files.into(), durable: durable.position, end: durable, generation: 0 })
+        Ok(Self { id, files: files.into(), durable, end: durable, generation: 0, kept: durable })
     }
 
     /// The stream.
@@ -144,16 +147,33 @@ impl Snapshot {
 
     /// Whether everything in it is durable up to this position.
     pub(super) fn is_durable(&self, position: u64) -> bool {
-        position < self.durable || self.durable >= self.end.position
+        position < self.durable.position || self.durable.position >= self.end.position
     }
 
-    /// Everything in front of it survives whatever happens.
-    pub(super) fn durable(&self) -> u64 {
-        self.durable
-    }
-
-    pub(super) fn generation(&self) -> u64 {
+    /// One more each time that the writer has recovered in place, which may have taken back what was written and not
+    /// durable: see [`Snapshot::kept_seq`].
+    #[must_use]
+    pub fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// The seq behind the last record that is durable.
+    #[must_use]
+    pub fn durable_seq(&self) -> u64 {
+        self.durable.seq
+    }
+
+    /// What was read in front of this seq in the generation before was not taken back; of what was read in an older one,
+    /// nothing is known but that what was durable then has stayed.
+    #[must_use]
+    pub fn kept_seq(&self) -> u64 {
+        self.kept.seq
+    }
+
+    /// In front of this position is what who has read `earlier` may rely on still.
+    pub(super) fn kept_since(&self, earlier: &Self) -> u64 {
+        let kept = if self.generation == earlier.generation.saturating_add(1) { self.kept.position } else { 0 };
+        kept.max(earlier.durable.position)
     }
 
     /// The first file that can be read, and whether there is one in front of it that cannot.

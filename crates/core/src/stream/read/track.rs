@@ -104,7 +104,7 @@ impl Track {
             if snapshot.end() < self.snapshot.end() {
                 return Ok(true);
             }
-        } else if self.position() > self.snapshot.durable() {
+        } else if self.position() > snapshot.kept_since(&self.snapshot) {
             let message = "records that were read, written and not yet durable, may be lost";
             return Err(Error::new(ErrorKind::SyncFailed, message).at_path(self.walk.part.segment.file().path()));
         }

@@ -14,6 +14,10 @@ pub fn options_of(rng: &mut Rng) -> (LogOptions, SectorModel) {
     if rng.chance(1, 3) {
         options = large_blocks(options, rng);
     }
+    if rng.chance(1, 3) {
+        options.direct.from = [0, 4000][rng.below(2) as usize];
+        options.direct.piece = [4096, 16384][rng.below(2) as usize];
+    }
     match rng.below(5) {
         0 | 1 => (aligned(options), SectorModel::Garble),
         2 => (aligned(options), SectorModel::PowerSafe),
@@ -75,9 +79,15 @@ pub fn fault(rng: &mut Rng) -> (Fault, bool) {
     // promises: a folder cannot be evicted, and journaling file systems stop at such an error.
     let fault = if lies { fault.when(|call| call.kind != CallKind::SyncDir) } else { fault };
     if rng.chance(1, 2) {
-        return (fault.kind(CallKind::Write).kind(CallKind::WriteSynced).kind(CallKind::SyncData), lies);
+        return (on_writes(fault), lies);
     }
     (fault, lies)
+}
+
+/// At calls that write or sync.
+fn on_writes(fault: Fault) -> Fault {
+    use CallKind::{SyncData, Write, WriteDirect, WriteDirectSynced, WriteSynced};
+    [Write, WriteSynced, WriteDirect, WriteDirectSynced, SyncData].into_iter().fold(fault, Fault::kind)
 }
 
 /// A call at which the machine stops.
@@ -88,12 +98,7 @@ pub fn stop(rng: &mut Rng, opening: bool) -> Fault {
     if opening && rng.chance(1, 4) {
         fault.nth(1 + rng.below(2)).kind(CallKind::ZeroRange).kind(CallKind::SyncAll)
     } else if writes {
-        fault
-            .nth(1 + rng.below(6))
-            .kind(CallKind::Write)
-            .kind(CallKind::WriteSynced)
-            .kind(CallKind::SyncData)
-            .kind(CallKind::ZeroRange)
+        on_writes(fault).nth(1 + rng.below(6)).kind(CallKind::ZeroRange)
     } else {
         fault.nth(1 + rng.below(if opening { 60 } else { 12 }))
     }

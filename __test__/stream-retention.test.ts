@@ -128,3 +128,14 @@ test('bad options', async () => {
   expect(error).toBeInstanceOf(InvalidInputError)
   expect(error.message).toContain('limit must be at least 67108864 bytes')
 })
+
+test('as many files as there can be: the cause is what the sequence says', async () => {
+  // Not made here, 16,383 files: the engine's own tests do.
+  const { errorOf } = await import(new URL('../dist/failure.js', import.meta.url).href)
+  const error = errorOf({ code: 'PSTREAM_LIMIT', message: 'text', path: '/d', start: 1, end: 0x4000 })
+  expect(error).toBeInstanceOf(LimitError)
+  expect(error.cause).toMatchObject({
+    ...{ name: 'FileSequenceError', code: 'PSTREAM_SEQUENCE_TOO_LONG', start: 1, end: 0x4000 },
+    message: 'filesequence: 0x0001..0x4000 is too long',
+  })
+})

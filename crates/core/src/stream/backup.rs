@@ -265,13 +265,9 @@ impl Backup {
     }
 
     fn verify(&mut self) -> Result<()> {
-        let mut verifier = match self.verifier.take() {
-            Some(verifier) => verifier,
-            None => {
-                let end = Mark { position: self.source.end(), seq: self.source.next_seq() };
-                Box::new(Snapshot::new(self.source.id(), self.slots.clone(), end)?.verify()?)
-            }
-        };
+        let end = Mark { position: self.source.end(), seq: self.source.next_seq() };
+        let begin = || Snapshot::new(self.source.id(), self.slots.clone(), end)?.verify().map(Box::new);
+        let mut verifier = self.verifier.take().map_or_else(begin, Ok)?;
         let goes_on = verifier.step()?;
         if let Some(gap) = verifier.report().gaps.first() {
             return Err(self.damaged(&gap.cause, gap.from_seq..gap.to_seq));

@@ -4,14 +4,13 @@
 //! in flight while the latency of one stays that of one synced write. A lone append waits for no timer, unless
 //! [`GroupOptions::commit_delay`] asks for it. What is in order when it is handed over is in order on disk.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::group_thread;
-use super::group_trim::TrimRequest;
+use super::group_trim::Requests;
 use super::handover::{Append, GroupOptions, Listener, Refused};
 use super::log::Log;
 use super::options::{Level, LogOptions};
@@ -73,10 +72,7 @@ pub(super) struct Queue {
     deadline: Option<Instant>,
     /// The commit thread has panicked.
     pub(super) dead: bool,
-    /// Trims that were asked for, of which the first one may be under way.
-    pub(super) trims: VecDeque<TrimRequest>,
-    /// One was asked for, or has come to its end.
-    pub(super) trim_news: bool,
+    pub(super) trims: Requests,
 }
 
 impl Queue {

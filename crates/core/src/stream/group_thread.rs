@@ -140,11 +140,11 @@ impl<'a> Thread<'a> {
         if let Some(since) = queue.since {
             let delay = if queue.closing || queue.hurried { Duration::ZERO } else { self.shared.options.commit_delay };
             let due = since.checked_add(delay);
-            if !queue.trim_news || due.is_some_and(|due| due <= Instant::now()) {
+            if !queue.trims.news || due.is_some_and(|due| due <= Instant::now()) {
                 return (due, Due::Commit);
             }
         }
-        if queue.trim_news {
+        if queue.trims.news {
             return (Some(self.used), Due::Chore(Chore::Trim));
         }
         let (due, what) = self.next_chore();

@@ -1,6 +1,7 @@
 //! Trims, as the commit thread minds them: those asked for, one after the other, and what is to go by itself. The files are
 //! released by a thread of their own.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -13,8 +14,17 @@ use super::trim::{Trim, Trimmed};
 use super::writer::now_ms;
 use crate::error::{Error, ErrorKind, Result};
 
+/// Trims that were asked for.
+#[derive(Default)]
+pub(super) struct Requests {
+    /// The first one may be under way.
+    all: VecDeque<TrimRequest>,
+    /// One was asked for, or has come to its end.
+    pub(super) news: bool,
+}
+
 /// A trim that was asked for.
-pub(super) struct TrimRequest {
+struct TrimRequest {
     before: u64,
     force: bool,
     done: Told,
@@ -41,8 +51,8 @@ impl Group {
     pub fn trim(&self, before: u64, force: bool, done: impl FnOnce(Result<u64>) + Send + 'static) -> Result<()> {
         let mut queue = self.shared().queue();
         queue.check_open()?;
-        queue.trims.push_back(TrimRequest { before, force, done: Box::new(done) });
-        queue.trim_news = true;
+        queue.trims.all.push_back(TrimRequest { before, force, done: Box::new(done) });
+        queue.trims.news = true;
         self.shared().wake.notify_one();
         Ok(())
     }
@@ -74,7 +84,7 @@ struct News(Arc<Shared>);
 
 impl Drop for News {
     fn drop(&mut self) {
-        self.0.queue().trim_news = true;
+        self.0.queue().trims.news = true;
         self.0.wake.notify_one();
     }
 }
@@ -98,8 +108,8 @@ impl Trimmer {
     pub(super) fn mind(&mut self, log: &mut Log, shared: &Arc<Shared>) -> bool {
         let asked = {
             let mut queue = shared.queue();
-            queue.trim_news = false;
-            queue.trims.front().map(|request| (request.before, request.force))
+            queue.trims.news = false;
+            queue.trims.all.front().map(|request| (request.before, request.force))
         };
         let news = self.running.is_some();
         if let Some(was_asked) = self.running {
@@ -179,10 +189,10 @@ impl Trimmer {
         // A cursor was being made: it is tried again, the next time that somebody looks.
         let busy = done.as_ref().is_err_and(|error| matches!(error.kind(), ErrorKind::Locked(_)));
         if was_asked && busy {
-            shared.queue().trim_news = true;
+            shared.queue().trims.news = true;
             return;
         }
-        let request = was_asked.then(|| shared.queue().trims.pop_front()).flatten();
+        let request = was_asked.then(|| shared.queue().trims.all.pop_front()).flatten();
         if let Some(request) = request {
             (request.done)(done.map(|done| done.oldest_seq));
         }
@@ -221,7 +231,7 @@ fn ready(log: &mut Log) -> Result<()> {
 
 /// Tells whoever has asked for a trim that there will be none.
 pub(super) fn refuse_all(shared: &Shared, kind: &ErrorKind, message: &str) {
-    let requests = std::mem::take(&mut shared.queue().trims);
+    let requests = std::mem::take(&mut shared.queue().trims.all);
     for request in requests {
         (request.done)(Err(Error::new(kind.clone(), message.to_owned())));
     }

@@ -142,6 +142,8 @@ test('a reader that nobody asks for a while holds nothing, and goes on where it 
   const total = 4000
   for (let seq = 0; seq < total; seq += 1) void opened.append(bytesOf(seq))
   await opened.flush()
+  // Those of the writer, when it has made its next file.
+  await pause(1500)
   const held = openDescriptors(root).length
   const kinds = ['durable', 'written'] as const
   const readers = kinds.flatMap((visibility) =>
@@ -320,4 +322,40 @@ test.runIf(process.platform !== 'win32')('records that are released in front of 
   expect(trimmed.oldestSeq).toBe(oldestSeq)
   const newest = seqsOf(opened.read({ live: true, limit: 3, from: oldestSeq }))
   expect(await newest).toEqual(range(oldestSeq, oldestSeq + 3))
+})
+
+test('a reader that comes to what the others share, and falls behind again', async () => {
+  const opened = await stream(folder())
+  let seen = 0
+  const follow = async () => {
+    for await (const records of opened.readBatches({ live: true })) seen += records.length
+  }
+  const following = follow()
+  const record = new Uint8Array(1024)
+  const fill = async (rounds: number) => {
+    for (let round = 0; round < rounds; round += 1) {
+      const first = await opened.appendMany(Array(3000).fill(record))
+      while (seen < first + 3000) await pause(1)
+    }
+  }
+  await fill(4)
+  // Of the last 4 MiB it is given what was read for the other one, and stops in the midst of them.
+  for (const behind of [3700, 3300, 2900, 2500, 1500]) {
+    const stop = opened.nextSeq - behind
+    const slow = opened.readBatches({ live: true, from: stop - 6000 })
+    let next = stop - 6000
+    const step = async () => {
+      for (const { seq } of (await slow.next()).value ?? []) {
+        if (seq !== next) throw new Error(`record ${seq} where ${next} should be`)
+        next += 1
+      }
+    }
+    while (next < stop) await step()
+    const end = opened.nextSeq + 9000
+    await fill(3)
+    while (next < end) await step()
+    await slow.return()
+  }
+  await opened.close()
+  await following
 })

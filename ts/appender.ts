@@ -2,11 +2,12 @@
 
 import { performance } from 'node:perf_hooks'
 import { Arena, MOST_PREFIX, prefixLength } from './arenas.js'
+import type { Diagnostics } from './diagnostics.js'
 import type { Item } from './encoding.js'
 import { BackpressureError, CapacityError, ClosedError } from './errors.js'
 import { errorOf, isFailure } from './failure.js'
 import { exitDeadline, type Holder, hold, hookExit, release, rest } from './keep-alive.js'
-import type { Failure, NativeStream } from './native.js'
+import type { Failure, NativeStream, RawSettled } from './native.js'
 import { costOf, lengthOf, type Outcome, Run } from './run.js'
 import type { Durability } from './stream-options.js'
 import type { Tide } from './tide.js'
@@ -23,6 +24,7 @@ export class Appender implements Holder {
   readonly #maxRecord: number
   readonly #directory: string
   readonly #flushOnExit: boolean
+  readonly #diagnostics: Diagnostics
   readonly #tide: Tide
   #arena: Arena | undefined
   /** What is not submitted yet. A microtask that will do it is under way. */
@@ -37,6 +39,8 @@ export class Appender implements Holder {
   #settledSeq: number
   /** Why records were lost that nobody waited for. */
   #lost: Failure | undefined
+  /** How often there were such. */
+  #losses = 0
   /** Of the largest append that was refused: `ready` waits until it would be taken. */
   #wanted = 1
   #readyWaiting: { resolve: () => void; reject: (error: Error) => void }[] = []
@@ -50,6 +54,7 @@ export class Appender implements Holder {
   constructor(
     native: NativeStream,
     options: { maxPending: number; maxRecord: number; seq: number; at: string; flushOnExit: boolean; tide: Tide },
+    diagnostics: Diagnostics,
   ) {
     this.#native = native
     this.#maxPending = options.maxPending
@@ -57,6 +62,7 @@ export class Appender implements Holder {
     this.#settledSeq = options.seq
     this.#directory = options.at
     this.#flushOnExit = options.flushOnExit
+    this.#diagnostics = diagnostics
     this.#tide = options.tide
     if (options.flushOnExit) hookExit()
   }
@@ -74,7 +80,9 @@ export class Appender implements Holder {
     const length = this.#bound(item)
     this.#checkRoom(costOf(length))
     const run = this.#put(item, length, durability)
-    return run.outcomeOf(run.records - 1)
+    const offset = run.records - 1
+    this.commitAtExit()
+    return run.outcomeOf(offset)
   }
 
   /** Takes a record that nobody waits for, and says whether there is room for more. */
@@ -83,7 +91,19 @@ export class Appender implements Holder {
     // What `true` has promised is kept, whatever its size.
     if (this.pendingBytes >= this.#maxPending) this.#checkRoom(costOf(length))
     this.#put(item, length, durability).untold = true
+    this.commitAtExit()
     return this.pendingBytes < this.#maxPending
+  }
+
+  /**
+   * Takes a record if there is room for it, and returns the run that it is in; what becomes of that is told by the run.
+   * Behind the last of them {@link Appender.commitAtExit} is to be called.
+   */
+  take(item: Item, durability: Durability): Run | undefined {
+    const cost = costOf(this.#bound(item))
+    if (this.#hasRoom(cost)) return this.#put(item, cost, durability)
+    this.#wanted = Math.max(this.#wanted, cost)
+    return undefined
   }
 
   /** Takes all of the records, of which there is one at least, or throws and takes none. */
@@ -108,7 +128,7 @@ export class Appender implements Holder {
     // Once all of them are there: a worker that is terminated leaves all of them, or none.
     arena.mark()
     const outcome = run.outcomeOf(0)
-    if (exitDeadline !== undefined) this.flushAtExit()?.(exitDeadline)
+    this.commitAtExit()
     return outcome
   }
 
@@ -172,10 +192,21 @@ export class Appender implements Holder {
     }
   }
 
-  /** Why records that nobody waited for were lost, once. */
-  takeLost(): Failure | undefined {
+  /**
+   * What is appended when the process ends, by a listener or where something settles, is committed at once: no microtask
+   * comes any more. Says whether it was time.
+   */
+  commitAtExit(): boolean {
+    if (exitDeadline === undefined) return false
+    this.flushAtExit()?.(exitDeadline)
+    return true
+  }
+
+  /** Why records that nobody waited for were lost, once: for whoever has flushed or closed, with this outcome. */
+  takeLost(outcome: unknown): Failure | undefined {
     const lost = this.#lost
     this.#lost = undefined
+    if (lost !== undefined || isFailure(outcome)) this.#diagnostics.told()
     return lost
   }
 
@@ -220,13 +251,13 @@ export class Appender implements Holder {
 
   /** Fetches what has settled. */
   settle(): void {
-    for (const { end, firstSeq, failure } of this.#native.takeSettled()) {
-      let seq = firstSeq
-      while (this.#ticket < end && this.#head < this.#queue.length) seq += this.#next(failure, seq)
-      if (failure !== undefined) continue
-      this.#settledSeq = seq
-      // Not a flush that had nothing to write.
-      if (seq > firstSeq) this.commits += 1
+    // When all is settled: who is told may call the stream.
+    let messages: (() => void)[] | undefined
+    for (const settled of this.#native.takeSettled()) {
+      const message = this.#settleOne(settled)
+      if (message === undefined) continue
+      messages ??= []
+      messages.push(message)
     }
     // Under load it is never empty, and must not grow for ever.
     if (this.#head * 2 >= this.#queue.length) {
@@ -241,6 +272,26 @@ export class Appender implements Holder {
     // Behind the promises: who appends is told before who reads. Also when nothing has settled: a sync in the background
     // makes durable what was written.
     this.#tide.rise()
+    if (messages !== undefined) for (const tell of messages) tell()
+  }
+
+  /** Returns what there is to tell whoever watches. */
+  #settleOne({ end, firstSeq, failure, durableSeq, tookMs, background }: RawSettled): (() => void) | undefined {
+    if (background !== undefined) return () => this.#diagnostics.background(background)
+    const [bytesBefore, lossesBefore] = [this.bytes, this.#losses]
+    let seq = firstSeq
+    while (this.#ticket < end && this.#head < this.#queue.length) seq += this.#next(failure, seq)
+    if (failure !== undefined) {
+      const unheard = this.#losses > lossesBefore
+      return seq > firstSeq ? () => this.#diagnostics.notCommitted(failure, unheard) : undefined
+    }
+    this.#settledSeq = seq
+    // A flush that had nothing to write.
+    if (seq === firstSeq) return undefined
+    this.commits += 1
+    if (!this.#diagnostics.wantsCommits) return undefined
+    const [records, bytes] = [seq - firstSeq, this.bytes - bytesBefore]
+    return () => this.#diagnostics.committed({ firstSeq, records, bytes, durableSeq, durationMs: tookMs })
   }
 
   /** Settles the first run of the queue; returns how many seqs it has taken. */
@@ -260,7 +311,10 @@ export class Appender implements Holder {
     if (failure === undefined) {
       this.records += run.records
       this.bytes += run.bytes
-    } else if (run.untold) this.#lost ??= failure
+    } else if (run.untold) {
+      this.#lost ??= failure
+      this.#losses += 1
+    }
     run.settle(failure, seq)
   }
 
@@ -312,8 +366,6 @@ export class Appender implements Holder {
     }
     this.#count(run, arena.put(item))
     arena.mark()
-    // Of another listener: no microtask comes any more.
-    if (exitDeadline !== undefined) this.flushAtExit()?.(exitDeadline)
     return run
   }
 
@@ -359,6 +411,8 @@ export class Appender implements Holder {
     const ticket = this.#native.submit(arena.number, begin, arena.at - begin, records, together, written)
     if (isFailure(ticket)) {
       this.#finish(run, ticket, 0)
+      // Not in the midst of the call that has led here.
+      SETTLED.then(() => this.#diagnostics.notCommitted(ticket, run.untold))
       if (this.#head === this.#queue.length) release(this)
       return
     }

@@ -9,6 +9,14 @@ export {
   type OwnBytes,
   type SequenceFile,
 } from './block-file.js'
+export type {
+  CommitMessage,
+  DiagnosticsMessages,
+  FailureMessage,
+  RecoveryMessage,
+  StreamMessage,
+  TrimMessage,
+} from './diagnostics.js'
 export type { Encoding } from './encoding.js'
 export {
   AlreadyExistsError,
@@ -43,6 +51,7 @@ export { FileSequence, type FileSequenceOptions } from './file-sequence.js'
 export type { BlockFileOptions, FileCreation } from './options.js'
 export { type AppendOptions, PersistentStream } from './persistent-stream.js'
 export type { ReadOptions, StreamRecord, WriterReadOptions } from './read-options.js'
+export type { ReadStreamOptions } from './read-stream.js'
 export type { RecordIterator } from './record-iterator.js'
 export type { RetentionOptions, TrimOptions } from './retention.js'
 export type { RepairOptions, RepairReport, SequenceProblem, SequenceReport } from './sequence-tools.js'
@@ -50,3 +59,4 @@ export type { StreamOptions } from './stream-options.js'
 export { StreamReader, type VerifyOptions, type VerifyProgress } from './stream-reader.js'
 export type { Gap, RecoveryReport, VerifyReport } from './stream-report.js'
 export type { StreamStats } from './stream-stats.js'
+export type { WriteStreamOptions } from './write-stream.js'

@@ -1,3 +1,4 @@
+import type { Readable, Writable } from 'node:stream'
 import { abortable } from './abort.js'
 import { Appender, raise } from './appender.js'
 import {
@@ -13,12 +14,14 @@ import {
   path,
 } from './arguments.js'
 import type { OwnBytes } from './block-file.js'
+import { Diagnostics } from './diagnostics.js'
 import { type Encode, type Encoding, encoder } from './encoding.js'
 import { InvalidInputError } from './errors.js'
 import { isFailure, unwrap } from './failure.js'
 import { lockTimeout, whenUnlocked } from './lock-wait.js'
 import { type NativeStream, native, type StreamInfo } from './native.js'
 import type { StreamRecord, WriterReadOptions } from './read-options.js'
+import type { ReadStreamOptions } from './read-stream.js'
 import type { RecordIterator } from './record-iterator.js'
 import type { TrimOptions } from './retention.js'
 import type { Outcome } from './run.js'
@@ -29,6 +32,7 @@ import { type RecoveryReport, recoveryReport } from './stream-report.js'
 import type { StreamStats } from './stream-stats.js'
 import { Tide } from './tide.js'
 import { Trims } from './trims.js'
+import { RecordWritable, type WriteStreamOptions } from './write-stream.js'
 
 /** How one append is done. */
 export interface AppendOptions extends AbortOptions {
@@ -136,11 +140,12 @@ export class PersistentStream<
     const info = await whenUnlocked(timeout, () => stream.open(folder, name, raw), signal)
     const { directory: at, maxRecordBytes: maxRecord, nextSeq: seq } = info
     const { flushOnExit } = raw
+    const diagnostics = new Diagnostics({ directory: at, name })
     const tide = new Tide({
       durable: () => unwrap(stream.durableSeq()),
       written: () => unwrap(stream.writtenSeq()),
     })
-    const appender = new Appender(stream, { maxPending: pending, maxRecord, seq, at, flushOnExit, tide })
+    const appender = new Appender(stream, { maxPending: pending, maxRecord, seq, at, flushOnExit, tide }, diagnostics)
     const trims = new Trims(stream)
     own(appender, trims)
     const side = new ReadSide(stream, { directory: at, encoding: given.encoding, keepCache: raw.file.keepCache, tide })
@@ -157,6 +162,7 @@ export class PersistentStream<
       await opened.close()
       throw signal.reason
     }
+    diagnostics.opened(opened.recovery)
     return opened
   }
 
@@ -256,6 +262,40 @@ export class PersistentStream<
   }
 
   /**
+   * A stream of Node.js that appends what is written to it: one write is one record. With the encoding `'buffer'` it takes
+   * bytes and strings, with their own encoding (`write('ff', 'hex')` is one byte); with another one it is in object mode and
+   * takes what `append` takes, but for `null`, which ends a stream of Node.js.
+   *
+   * The callback of a write is called when its record is as durable as asked, and `'finish'` is emitted when all of them
+   * are durable. What is written while a commit is under way is committed by the next one. It waits for room, and never
+   * fails with `PSTREAM_BACKPRESSURE`. Any number of them may write to a stream, beside `append`; to end one does not
+   * close the stream.
+   *
+   * Throws `PSTREAM_INVALID_INPUT` for an option. The other errors of {@link PersistentStream.append} destroy it, and so
+   * does the signal, with its reason. What it had handed over may be in the stream all the same; write callbacks that wait
+   * together fail together.
+   *
+   * @example
+   * ```ts
+   * import { createReadStream } from 'node:fs'
+   * import { pipeline } from 'node:stream/promises'
+   *
+   * await pipeline(createReadStream('upload.bin'), stream.createWriteStream())   // durable when this line is passed
+   * ```
+   */
+  createWriteStream(options: WriteStreamOptions = {}): Writable {
+    const { encoding } = this.#side
+    const takesBytes = encoding === undefined || encoding === 'buffer'
+    const [appender, encode, level] = [this.#appender, this.#encode, this.#durability]
+    return new RecordWritable({ appender, encode, durability: level, takesBytes }, options)
+  }
+
+  /** Also gives records that are written and not durable yet, with `visibility: 'written'`. */
+  override createReadStream(options: ReadStreamOptions & WriterReadOptions = {}): Readable {
+    return super.createReadStream(options)
+  }
+
+  /**
    * Resolves when everything appended before this call is durable, whatever its level. Rejects with the error of a
    * {@link PersistentStream.write} that has failed since the last flush; with that of a sync in the background, with
    * `durability: 'written'`; and with the errors of a commit.
@@ -264,8 +304,7 @@ export class PersistentStream<
     const signal = this.#signal(options)
     this.#appender.checkOpen()
     const outcome = await abortable(this.#appender.flush(), signal)
-    const lost = this.#appender.takeLost()
-    unwrap<Outcome>(lost ?? outcome)
+    unwrap<Outcome>(this.#appender.takeLost(outcome) ?? outcome)
   }
 
   /**
@@ -325,7 +364,7 @@ export class PersistentStream<
   flushSync(): void {
     this.#appender.checkOpen()
     const outcome = this.#appender.flushSync()
-    unwrap<Outcome>(this.#appender.takeLost() ?? outcome)
+    unwrap<Outcome>(this.#appender.takeLost(outcome) ?? outcome)
   }
 
   /**
@@ -339,7 +378,7 @@ export class PersistentStream<
     if (this.#closing !== undefined) return
     this.#closing = Promise.resolve()
     this.#closedProperly = failure === undefined
-    const lost = this.#appender.takeLost() ?? failure
+    const lost = this.#appender.takeLost(failure) ?? failure
     if (lost !== undefined) raise(lost)
   }
 
@@ -360,7 +399,7 @@ export class PersistentStream<
    * it resolves: reads that have not reached their end with `PSTREAM_CLOSED`, live ones by ending. May be called again.
    *
    * Rejects with `PSTREAM_SYNC_FAILED`, `PSTREAM_NO_SPACE` or `PSTREAM_IO`, or with the error of a
-   * {@link PersistentStream.write} that nobody has been told of; closed it is all the same.
+   * {@link PersistentStream.write}, or of a sync in the background, that nobody has been told of; closed it is all the same.
    */
   override close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -372,7 +411,7 @@ export class PersistentStream<
     const failure = await this.#appender.close()
     this.#trims.settle()
     await this.#side.settled()
-    const lost = this.#appender.takeLost()
+    const lost = this.#appender.takeLost(failure)
     this.#closedProperly = failure === undefined
     if (lost !== undefined) raise(lost)
     if (isFailure(failure)) raise(failure)
@@ -398,8 +437,11 @@ export class PersistentStream<
 function newStream(): { stream: NativeStream; own: (appender: Appender, trims: Trims) => void } {
   let owner: WeakRef<Appender> | undefined
   let others: WeakRef<Trims> | undefined
+  // Something may be told before there is an owner. Without being fetched it would be the last: one call is for all.
+  let isEarly = false
   const stream = new (native().NativeStream)(() => {
-    owner?.deref()?.settle()
+    if (owner === undefined) isEarly = true
+    else owner.deref()?.settle()
     others?.deref()?.settle()
   })
   return {
@@ -407,6 +449,7 @@ function newStream(): { stream: NativeStream; own: (appender: Appender, trims: T
     own: (appender, trims) => {
       owner = new WeakRef(appender)
       others = new WeakRef(trims)
+      if (isEarly) appender.settle()
     },
   }
 }

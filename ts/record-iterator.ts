@@ -28,6 +28,8 @@ export interface Plan {
   readonly reading: Reading
   readonly side: ReadSide
   readonly source: Source
+  /** Of what is given; by default that of the stream. */
+  readonly encoding?: 'buffer' | undefined
 }
 
 /**
@@ -46,6 +48,7 @@ export class RunIterator<R> implements RecordIterator<R> {
   readonly #side: ReadSide
   readonly #source: Source
   readonly #take: Take<R>
+  readonly #encoding: unknown
   readonly #signal: AbortSignal | undefined
   /** How many records may still be given. */
   #limit: number
@@ -66,11 +69,12 @@ export class RunIterator<R> implements RecordIterator<R> {
   /** Whether somebody has asked for something lately. */
   #isUsed = false
 
-  constructor({ reading, side, source }: Plan, take: Take<R>) {
+  constructor({ reading, side, source, encoding }: Plan, take: Take<R>) {
     this.#reading = reading
     this.#side = side
     this.#source = source
     this.#take = take
+    this.#encoding = encoding ?? side.encoding
     this.#signal = reading.signal
     this.#limit = reading.limit
   }
@@ -182,7 +186,7 @@ export class RunIterator<R> implements RecordIterator<R> {
     this.#runs += 1
     this.#sinceTurn = 0
     this.#ended = end
-    if (records > 0) this.#run = new RecordRun(memory, records, decoder(this.#side.encoding, this.#reading.copy))
+    if (records > 0) this.#run = new RecordRun(memory, records, decoder(this.#encoding, this.#reading.copy))
     watch(this)
     // Whoever has used up one run will want another one behind this one; who has just begun may want no more.
     if (this.#runs > 1 && !end && this.#limit > records) this.#source.prefetch()

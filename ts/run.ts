@@ -34,6 +34,8 @@ export class Run {
   cost = 0
   /** Whether there are records among them that nobody waits for. */
   untold = false
+  /** What became of it, once that is known: the seq of the first record, or why there is none. */
+  #settled: Outcome | undefined
   /** Who waits, */
   readonly #waiting: ((outcome: Outcome) => void)[] = []
   /** and for which of the records, counted from the first. */
@@ -58,14 +60,20 @@ export class Run {
     return new Promise((resolve) => this.tell(offset, resolve))
   }
 
-  /** The same, told at once. */
+  /** The same, told at once. At the end of the process a run may have settled before anybody could ask. */
   tell(offset: number, told: (outcome: Outcome) => void): void {
+    const settled = this.#settled
+    if (settled !== undefined) {
+      told(typeof settled === 'number' ? settled + offset : settled)
+      return
+    }
     this.#waiting.push(told)
     this.#offsets.push(offset)
   }
 
   /** Tells whoever waits; `seq` is that of the first record. */
   settle(failure: Failure | undefined, seq: number): void {
+    this.#settled = failure ?? seq
     const [waiting, offsets] = [this.#waiting, this.#offsets]
     for (let index = 0; index < waiting.length; index += 1) waiting[index]?.(failure ?? seq + (offsets[index] ?? 0))
   }

@@ -28,9 +28,10 @@ export interface StreamOptions extends BlockFileOptions {
   blockSize?: Size
   /**
    * When an append resolves: when its record survives a power cut (`'durable'`), or when it survives the process and not
-   * yet the machine (`'written'`). Default `'durable'`.
+   * yet the machine (`'written'`). Of a sync that fails later the next `flush` tells, or the `close`, and the channel
+   * `pstream:failure` at once: see `docs/diagnostics.md`. Default `'durable'`.
    */
-  durability?: Durability
+  durability?: 'durable' | 'written'
   /** With `'written'`: after how many milliseconds at most it is durable all the same, 1 to 2^31 - 1. Default 1000. */
   syncIntervalMs?: number
   /** Wait so many milliseconds for more appends before a commit, 0 to 60,000. Default 0. */
@@ -50,7 +51,7 @@ export interface StreamOptions extends BlockFileOptions {
    * At the end of the process (by itself, by `process.exit()`, by an exception that nobody has caught) and of a worker (also
    * when it is terminated): commit what was appended and has not been acknowledged, for at most two seconds in all. With
    * false, only what had been handed to the commit thread may still be committed, which happens at the end of each turn.
-   * A signal that ends the process runs no hook: see the guide in the README. Default true.
+   * A signal that ends the process runs no hook: see `docs/guides/exit.md`. Default true.
    */
   flushOnExit?: boolean
   /**

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import { abortable } from './abort.js'
 import { type AbortOptions, abortSignal, integer, isFunction, optionsObject, type Path, refuse } from './arguments.js'
 import { type BackupOptions, backup } from './backup.js'
@@ -8,6 +9,7 @@ import { unwrap } from './failure.js'
 import { LiveSource } from './live-source.js'
 import { native } from './native.js'
 import { type ReadOptions, reading, type StreamRecord } from './read-options.js'
+import { type ReadStreamOptions, RecordReadable, readStreamPlan } from './read-stream.js'
 import { type RecordIterator, RunIterator, refused, type Take } from './record-iterator.js'
 import { type Loaded, loadRecord } from './record-load.js'
 import { ReadSide, RunSource } from './run-source.js'
@@ -105,6 +107,32 @@ export abstract class StreamReader<Out = OwnBytes> implements AsyncDisposable {
    */
   readBatches(options: ReadOptions = {}): RecordIterator<StreamRecord<Out>[]> {
     return this.#iterate(options, takeMany as Take<StreamRecord<Out>[]>)
+  }
+
+  /**
+   * The records as a stream of Node.js: in object mode, or their bytes with `as: 'data'`. What can be read is settled at
+   * this call, as for {@link StreamReader.read}. Nothing is read before somebody wants it; destroyed, it gives up its memory
+   * and files at once. `stream.pipeline` and `Readable.toWeb` take it as any other.
+   *
+   * Throws `PSTREAM_INVALID_INPUT` for an option. The errors of {@link StreamReader.read} destroy it, and so does the
+   * signal, with its reason.
+   *
+   * @example
+   * ```ts
+   * import { createWriteStream } from 'node:fs'
+   * import { pipeline } from 'node:stream/promises'
+   * import { createGzip } from 'node:zlib'
+   *
+   * await pipeline(stream.createReadStream({ as: 'data' }), createGzip(), createWriteStream('log.gz'))
+   * ```
+   */
+  createReadStream(options: ReadStreamOptions = {}): Readable {
+    // Here and not only when it is read: as any stream of Node.js it throws for an option.
+    reading(options, false)
+    const plan = readStreamPlan(options)
+    const { signal: _, ...others } = options
+    const take = takeMany as Take<StreamRecord<unknown>[]>
+    return new RecordReadable(this.#iterate(others, take, plan.asData ? 'buffer' : undefined), plan)
   }
 
   /**
@@ -223,7 +251,10 @@ export abstract class StreamReader<Out = OwnBytes> implements AsyncDisposable {
     await backup(() => this.#open(), { directory, name: this.name, options })
   }
 
-  /** Closes the stream, with everything that is still open on it. May be called again. */
+  /**
+   * Closes the stream, with everything that is still open on it. May be called again. Of a stream that is open for writing
+   * it rejects with the errors of {@link PersistentStream.close}.
+   */
   abstract close(): Promise<void>
 
   /** The same as `close`, for `await using`. */
@@ -236,15 +267,16 @@ export abstract class StreamReader<Out = OwnBytes> implements AsyncDisposable {
     return this.#side
   }
 
-  #iterate<R>(options: ReadOptions, take: Take<R>): RecordIterator<R> {
+  #iterate<R>(options: ReadOptions, take: Take<R>, encoding?: 'buffer'): RecordIterator<R> {
     const side = this.#side
     try {
       const plan = reading(options, side.keepCache)
       side.checkOpen()
+      const shown = encoding ?? side.encoding
       const source = plan.raw.live
-        ? new LiveSource(side, plan.raw, isHidden(side.encoding, plan.copy))
+        ? new LiveSource(side, plan.raw, isHidden(shown, plan.copy))
         : new RunSource(side, unwrap(native().readStream(side.native, plan.raw)))
-      return new RunIterator({ reading: plan, side, source }, take)
+      return new RunIterator({ reading: plan, side, source, encoding }, take)
     } catch (error) {
       return refused(error)
     }

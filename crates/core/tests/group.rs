@@ -73,7 +73,7 @@ fn a_thousand_appends_take_one_sync() {
     for number in 0..1000_u32 {
         assert_eq!(group.append(append(&number.to_le_bytes(), Level::Durable)).unwrap(), u64::from(number));
     }
-    let Settled::Committed { tickets, first_seq, durable_seq } = next(&settled) else { panic!("failed") };
+    let Settled::Committed { tickets, first_seq, durable_seq, .. } = next(&settled) else { panic!("failed") };
     assert_eq!((tickets, first_seq, durable_seq), (0..1000, 0, 1000));
     let is_sync = |kind| matches!(kind, CallKind::WriteSynced | CallKind::SyncData | CallKind::SyncAll);
     let synced = disk.trace().iter().filter(|call| is_sync(call.kind)).count();

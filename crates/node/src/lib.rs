@@ -23,6 +23,7 @@ pub mod error;
 pub mod file;
 pub mod sequence;
 pub mod stream;
+pub mod stream_background;
 pub mod stream_backup;
 pub mod stream_data;
 mod stream_held;

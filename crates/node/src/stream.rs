@@ -19,12 +19,13 @@ use napi_derive::napi;
 use pstream_core::io::Io;
 use pstream_core::stream::read::Snapshot;
 use pstream_core::stream::{
-    Append, Group, Level, Listener, Log, LogOptions, PendingKind, Refused, Settled, destroy, make_folder,
+    Append, Background, Group, Level, Listener, Log, LogOptions, PendingKind, Refused, Settled, destroy, make_folder,
 };
 use pstream_core::{Error, ErrorKind, OsIo, Result, sequence};
 
 use crate::arena::{Arena, Lease};
 use crate::error::{Failure, count, internal, number};
+use crate::stream_background::RawBackground;
 use crate::stream_data::{RawStats, RawStreamOptions, StreamInfo};
 use crate::stream_held::{Held, Holders};
 use crate::stream_runs::Snapshots;
@@ -32,7 +33,7 @@ use crate::task::{Job, Outcome, guarded, job};
 
 /// What became of hand-overs.
 #[napi(object, object_from_js = false)]
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct RawSettled {
     /// One past the last ticket. It begins where the one before ended.
     pub end: i64,
@@ -40,6 +41,12 @@ pub struct RawSettled {
     pub first_seq: i64,
     /// Why they failed.
     pub failure: Option<Failure>,
+    /// Everything below this seq is durable; nothing if they failed.
+    pub durable_seq: i64,
+    /// How long the commit took, in milliseconds; nothing if it failed.
+    pub took_ms: f64,
+    /// Not of hand-overs, of which there are none then, but what was done on the side.
+    pub background: Option<RawBackground>,
 }
 
 /// What came of a trim.
@@ -79,6 +86,18 @@ impl Inbox {
     fn settled(&self) -> MutexGuard<'_, Vec<RawSettled>> {
         self.settled.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn push(&self, settled: RawSettled) {
+        let is_first = {
+            let mut all = self.settled();
+            all.push(settled);
+            all.len() == 1
+        };
+        // With others that were not fetched yet a call is under way. It fails only when the environment ends.
+        if is_first {
+            self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
 }
 
 impl Inbox {
@@ -98,22 +117,22 @@ struct Teller(Arc<Inbox>);
 impl Listener for Teller {
     fn settled(&self, settled: Settled) {
         let settled = match settled {
-            Settled::Committed { tickets, first_seq, .. } => {
-                RawSettled { end: number(tickets.end), first_seq: number(first_seq), failure: None }
-            }
+            Settled::Committed { tickets, first_seq, durable_seq, took } => RawSettled {
+                end: number(tickets.end),
+                first_seq: number(first_seq),
+                durable_seq: number(durable_seq),
+                took_ms: took.as_secs_f64() * 1000.0,
+                ..RawSettled::default()
+            },
             Settled::Failed { tickets, error } => {
-                RawSettled { end: number(tickets.end), first_seq: 0, failure: Some(Failure::from(&*error)) }
+                RawSettled { end: number(tickets.end), failure: Some(Failure::from(&*error)), ..RawSettled::default() }
             }
         };
-        let is_first = {
-            let mut all = self.0.settled();
-            all.push(settled);
-            all.len() == 1
-        };
-        // With others that were not fetched yet a call is under way. It fails only when the environment ends.
-        if is_first {
-            self.0.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
-        }
+        self.0.push(settled);
+    }
+
+    fn background(&self, what: Background) {
+        self.0.push(RawSettled { background: Some(what.into()), ..RawSettled::default() });
     }
 
     /// Nothing has settled: whoever waits for records looks how far they are durable.

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::background::{Background, Duty};
 use super::group::{Queue, Shared, Waiting, What, died};
 use super::group_trim::{self, Trimmer};
 use super::handover::{Append, Listener, Settled};
@@ -61,7 +62,13 @@ fn work(log: Log, shared: &Arc<Shared>, listener: &dyn Listener) -> Result<()> {
     }
     let closed = thread.log.close();
     thread.publish();
-    closed
+    // Nobody has asked for a flush since: this is the last one to be told.
+    closed.and(thread.lost.take().map_or(Ok(()), |lost| Err(owned(lost))))
+}
+
+/// The error itself, or one that says the same if somebody else has it too.
+fn owned(error: Arc<Error>) -> Error {
+    Arc::try_unwrap(error).unwrap_or_else(|error| Error::new(error.kind().clone(), error.to_string()))
 }
 
 /// The thread that makes the next file. Joined when the stream is closed or given up, which is in the order of the fields
@@ -174,7 +181,9 @@ impl<'a> Thread<'a> {
             Chore::Prepare => self.prepare(),
             Chore::Trim => self.mind_trims(),
             Chore::Mark => {
-                drop(self.log.watermark());
+                if let Err(error) = self.log.watermark() {
+                    self.tell_of(Duty::Watermark, Arc::new(error));
+                }
                 self.log.release_memory();
                 self.marked = Instant::now();
             }
@@ -185,9 +194,25 @@ impl<'a> Thread<'a> {
                 match flushed {
                     // Behind what was published: who is told of it looks.
                     Ok(durable) => self.listener.risen(durable.seq),
-                    Err(error) => self.lost = Some(Arc::new(error)),
+                    Err(error) => {
+                        let error = Arc::new(error);
+                        self.lost = Some(Arc::clone(&error));
+                        self.tell_of(Duty::Sync, error);
+                    }
                 }
             }
+        }
+        self.tell_background();
+    }
+
+    fn tell_of(&self, duty: Duty, error: Arc<Error>) {
+        self.listener.background(Background::Failed { duty, error });
+    }
+
+    /// Tells of what the log has done on the side.
+    fn tell_background(&mut self) {
+        for what in self.log.take_background() {
+            self.listener.background(what);
         }
     }
 
@@ -205,7 +230,13 @@ impl<'a> Thread<'a> {
         let Ok(Some(next)) = self.log.next_file() else { return };
         let builder = std::thread::Builder::new().name("pstream-prepare".to_owned());
         // Without a thread the commit that needs the file makes it.
-        self.preparer = Preparer(builder.spawn(move || next.run()).ok());
+        match builder.spawn(move || next.run()) {
+            Ok(thread) => self.preparer = Preparer(Some(thread)),
+            Err(error) => {
+                let message = format!("cannot start the thread that makes the next file: {error}");
+                self.tell_of(Duty::NextFile, Arc::new(Error::new(ErrorKind::Io, message)));
+            }
+        }
     }
 
     fn commit(&mut self, work: Vec<Waiting>) {
@@ -230,10 +261,14 @@ impl<'a> Thread<'a> {
         }
         let end = tickets.end;
         self.listener.settled(match outcome {
-            Ok(first_seq) => Settled::Committed { tickets, first_seq, durable_seq: self.log.durable().seq },
+            Ok(first_seq) => {
+                let took = self.used.saturating_duration_since(begin);
+                Settled::Committed { tickets, first_seq, durable_seq: self.log.durable().seq, took }
+            }
             Err(error) => Settled::Failed { tickets, error },
         });
         self.shared.told(end);
+        self.tell_background();
         // Here and not only when nothing waits: under load that is never.
         self.trimmer.committed(&self.log);
         self.mind_trims();
@@ -248,7 +283,9 @@ impl<'a> Thread<'a> {
             return Err(lost);
         }
         // What was wrong with the making of a file is known before the commit rather than in its midst.
-        drop(self.log.take_next());
+        if let Err(error) = self.log.take_next() {
+            self.tell_of(Duty::NextFile, Arc::new(error));
+        }
         // A failed write or sync sends the writer through recovery in place before the next commit (rule 9).
         if self.log.needs_recovery() {
             self.log.recover_in_place().map_err(Arc::new)?;
@@ -276,7 +313,10 @@ impl<'a> Thread<'a> {
                 let error = Arc::new(error);
                 if had_unsynced && self.log.needs_recovery() {
                     self.unsynced = None;
-                    self.lost = Some(Arc::clone(&error)).filter(|_| !flushes);
+                    if !flushes {
+                        self.lost = Some(Arc::clone(&error));
+                        self.tell_of(Duty::Sync, Arc::clone(&error));
+                    }
                 }
                 Err(error)
             }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::background::Background;
 use super::options::Level;
 use super::plan::PendingKind;
 use crate::error::Error;
@@ -50,6 +51,8 @@ pub enum Settled {
         first_seq: u64,
         /// Everything below this seq is durable.
         durable_seq: u64,
+        /// From when the commit began until it was as good as it had to be.
+        took: Duration,
     },
     /// None of them is acknowledged: any of the records, from the first on, may be in the stream or not.
     Failed {
@@ -64,6 +67,11 @@ pub enum Settled {
 pub trait Listener: Send {
     /// Called once for every commit, whatever its size.
     fn settled(&self, settled: Settled);
+
+    /// Called for what was done on the side. Where it belongs to a commit, that is told of first.
+    fn background(&self, what: Background) {
+        drop(what);
+    }
 
     /// Called when records have become durable by themselves, that were acknowledged as written before: everything below
     /// `durable_seq` is durable now. What a commit makes durable, [`Listener::settled`] tells.

@@ -4,8 +4,10 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::active::Active;
+use super::background::{Duty, Notes};
 use super::options::{Level, LogOptions};
 use super::plan::{self, Pending};
 use super::read::{Snapshot, View};
@@ -61,6 +63,8 @@ pub struct Log {
     /// Kept through recoveries in place, failed ones too, so that nobody else gets in; but for those of the folder's own
     /// sync.
     lock: Option<LockShare>,
+    /// What nobody has asked for.
+    pub(super) notes: Notes,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +107,7 @@ impl Log {
             generation: 0,
             kept: Mark::default(),
             lock: None,
+            notes: Notes::default(),
         };
         let report = log.recover_in_place()?;
         Ok((log, report))
@@ -118,6 +123,7 @@ impl Log {
         if self.state == State::Closed {
             return Err(self.closed());
         }
+        let begin = Instant::now();
         self.state = State::Uncertain;
         self.published = self.last_view();
         // A file that is being made is waited for.
@@ -130,6 +136,10 @@ impl Log {
         // Time does not go back behind what was written and lost, either.
         writer.time_ms = writer.time_ms.max(time_ms);
         self.state = if report.postponed { State::Postponed } else { State::Ready };
+        // Of the open itself its caller has the report.
+        if self.generation > 0 {
+            self.notes.recovered(&report, begin.elapsed());
+        }
         self.generation = self.generation.saturating_add(1);
         self.kept = self.published.as_ref().map(|view| view.durable).unwrap_or_default();
         // All of it. Behind a watermark that was not written for want of space the writer's own end is further on.
@@ -241,7 +251,8 @@ impl Log {
     /// Rule 13: a watermark follows a flush, and a durable commit behind written ones. What was promised is durable
     /// already, so a failure is for the next commit to hear of.
     fn mark(&mut self) {
-        drop(self.watermark());
+        let marked = self.watermark();
+        self.notes.outcome(Duty::Watermark, marked);
     }
 
     /// Closes the stream: makes everything durable and seals it.

@@ -1,6 +1,7 @@
 //! The files of a log: making the next one, and what they take on disk.
 
 use super::active::Active;
+use super::background::Duty;
 use super::log::{Log, State};
 use super::next_file::{NextFile, Preparing};
 use super::roll;
@@ -30,7 +31,7 @@ impl Log {
     /// # Errors
     ///
     /// Why it could not be made, if that is not for want of space or of an index, which the commit that needs the file
-    /// will meet: see [`Log::needs_recovery`].
+    /// will meet: see [`Log::needs_recovery`]. That is noted for [`Log::take_background`].
     pub fn take_next(&mut self) -> Result<bool> {
         let Some(active) = self.active.as_mut() else { return Ok(false) };
         if !active.preparing.as_ref().is_some_and(Preparing::is_done) {
@@ -39,7 +40,10 @@ impl Log {
         let before = active.prepared.len();
         let taken = active.ahead(&self.options).collect();
         let is_more = active.prepared.len() > before;
-        self.settle_making(taken).map(|()| is_more)
+        if let Some(error) = self.settle_making(taken)? {
+            self.notes.failed(Duty::NextFile, error);
+        }
+        Ok(is_more)
     }
 
     /// Makes the next file, if it is not there, on this thread. Says whether it did.

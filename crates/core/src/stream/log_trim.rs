@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::active::Active;
 use super::cursor;
 use super::log::{Log, State};
 use super::options::Level;
@@ -53,11 +52,11 @@ impl Log {
     pub fn take_trimmed(&mut self) -> Option<Result<Trimmed>> {
         let active = self.active.as_mut()?;
         let Some(trimming) = active.trimming.take_if(|trimming| trimming.is_done()) else {
-            active.forget_released();
+            self.take_note();
             return None;
         };
         let done = trimming.end();
-        active.note(&trimming);
+        self.note(&trimming);
         done.map(|done| self.settle_release(done))
     }
 
@@ -78,10 +77,9 @@ impl Log {
 
     /// Ends the trim under way behind its current release.
     fn end_trim(&mut self) -> Result<()> {
-        let Some(active) = self.active.as_mut() else { return Ok(()) };
-        let Some(trimming) = active.trimming.take() else { return Ok(()) };
+        let Some(trimming) = self.active.as_mut().and_then(|active| active.trimming.take()) else { return Ok(()) };
         let done = trimming.end();
-        active.note(&trimming);
+        self.note(&trimming);
         done.map_or(Ok(()), |done| self.settle_release(done).map(drop))
     }
 
@@ -129,8 +127,28 @@ impl Log {
         }
     }
 
+    /// Takes the files that are gone from the list. Says whether there were any.
     fn take_note(&mut self) -> bool {
-        self.active.as_mut().is_some_and(Active::forget_released)
+        let Some(trimming) = self.active.as_mut().and_then(|active| active.trimming.take()) else { return false };
+        let any = self.note(&trimming);
+        if let Some(active) = self.active.as_mut() {
+            active.trimming = Some(trimming);
+        }
+        any
+    }
+
+    fn note(&mut self, trimming: &Trimming) -> bool {
+        let Some(active) = self.active.as_mut() else { return false };
+        let gone = trimming.take_bytes();
+        active.bytes = active.bytes.map(|bytes| bytes.saturating_sub(gone));
+        let files = active.files.iter().filter(|file| file.is_released()).count();
+        if files == 0 {
+            return false;
+        }
+        active.files = active.files.iter().filter(|file| !file.is_released()).cloned().collect();
+        let oldest = active.files.first().and_then(|first| first.start()).map(|start| start.seq);
+        self.notes.trimmed(oldest, u64::try_from(files).unwrap_or(u64::MAX), trimming.asked);
+        true
     }
 
     /// What is to go by now for the options; `None`: nothing. `by_age`: the time has come to look.
@@ -149,25 +167,5 @@ impl Log {
         let older_than = max_age.filter(|_| by_age).and_then(|age| now_ms(&*self.io).checked_sub(millis(age)));
         let goal = Goal { bytes, older_than, past_cursors: !keep_for_cursors, limit, ..Goal::default() };
         (bytes.is_some() || limit.is_some() || older_than.is_some()).then_some(goal)
-    }
-}
-
-impl Active {
-    /// Takes the files that are gone from the list. Says whether there were any.
-    fn forget_released(&mut self) -> bool {
-        let Some(trimming) = self.trimming.take() else { return false };
-        let any = self.note(&trimming);
-        self.trimming = Some(trimming);
-        any
-    }
-
-    fn note(&mut self, trimming: &Trimming) -> bool {
-        let gone = trimming.take_bytes();
-        self.bytes = self.bytes.map(|bytes| bytes.saturating_sub(gone));
-        if self.files.first().is_some_and(|first| first.is_released()) {
-            self.files = self.files.iter().filter(|file| !file.is_released()).cloned().collect();
-            return true;
-        }
-        false
     }
 }

@@ -19,11 +19,13 @@
 //! - `cursor`: durable positions of consumers
 //! - `backup`: a copy, as a stream of its own
 //! - `stats`: what it has done, and what it takes
+//! - `background`: what was done on the side, for whoever watches
 //! - `report`: what an open has found
 //!
 //! The protocol, and its fourteen rules that comments refer to by number, are in `docs/recovery.md`.
 
 mod active;
+mod background;
 mod backup;
 pub mod cursor;
 mod destroy;
@@ -57,6 +59,7 @@ mod torn;
 mod trim;
 mod writer;
 
+pub use background::{Background, Duty};
 pub use backup::Backup;
 pub use destroy::destroy;
 pub use folder::make_folder;

@@ -116,15 +116,16 @@ impl Ahead<'_> {
     }
 
     /// Takes the file that is being made, waiting for it. Where it could not be made for want of space there may be some
-    /// by now: that is for [`Ahead::make`] to find out.
-    pub(super) fn collect(&mut self) -> Result<()> {
+    /// by now: that is for [`Ahead::make`] to find out, and the error is returned as no error.
+    pub(super) fn collect(&mut self) -> Result<Option<Error>> {
         match self.preparing.take().and_then(Preparing::finish) {
             Some(Ok(file)) => {
                 self.prepared.push_back(file);
-                Ok(())
+                Ok(None)
             }
-            Some(Err(error)) if !is_harmless(&error) => Err(error),
-            Some(Err(_)) | None => Ok(()),
+            Some(Err(error)) if is_harmless(&error) => Ok(Some(error)),
+            Some(Err(error)) => Err(error),
+            None => Ok(None),
         }
     }
 

@@ -22,7 +22,11 @@ pub struct Trim(Arc<Shared>);
 
 /// The log's side of a [`Trim`]. When it is dropped nothing is being released any more: a release under way is waited for,
 /// and no other one begins.
-pub(super) struct Trimming(Arc<Shared>);
+pub(super) struct Trimming {
+    shared: Arc<Shared>,
+    /// Somebody has asked for it.
+    pub(super) asked: bool,
+}
 
 /// What a trim has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,9 +86,10 @@ impl Shared {
 
 /// Both sides of a trim.
 pub(super) fn ask(work: Work) -> (Trim, Trimming) {
+    let asked = work.goal.before.is_some();
     let state = Mutex::new(State { phase: Phase::Asked(Box::new(work)), stop: false, bytes: 0 });
     let shared = Arc::new(Shared { state, changed: Condvar::new() });
-    (Trim(Arc::clone(&shared)), Trimming(shared))
+    (Trim(Arc::clone(&shared)), Trimming { shared, asked })
 }
 
 impl Trim {
@@ -125,20 +130,20 @@ impl Drop for Ending<'_> {
 impl Trimming {
     /// Whether it has come to an end.
     pub(super) fn is_done(&self) -> bool {
-        matches!(self.0.state().phase, Phase::Done(_))
+        matches!(self.shared.state().phase, Phase::Done(_))
     }
 
     /// Bytes of files that are gone since the last call.
     pub(super) fn take_bytes(&self) -> u64 {
-        std::mem::take(&mut self.0.state().bytes)
+        std::mem::take(&mut self.shared.state().bytes)
     }
 
     /// The outcome, after the release under way; `None` if nobody has begun, and nobody will then.
     pub(super) fn end(&self) -> Option<Result<Trimmed>> {
         let running = |state: &mut State| matches!(state.phase, Phase::Running);
-        let mut state = self.0.state();
+        let mut state = self.shared.state();
         state.stop = true;
-        let mut state = self.0.changed.wait_while(state, running).unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.shared.changed.wait_while(state, running).unwrap_or_else(PoisonError::into_inner);
         match std::mem::replace(&mut state.phase, Phase::Over) {
             Phase::Done(done) => Some(done),
             Phase::Asked(_) | Phase::Running | Phase::Over => None,

@@ -28,6 +28,7 @@ export type PstreamErrorCode =
   | 'PSTREAM_CORRUPT'
   | 'PSTREAM_TRIMMED'
   | 'PSTREAM_BACKPRESSURE'
+  | 'PSTREAM_LIMIT'
   | 'PSTREAM_NATIVE_MISSING'
 
 /** The codes of {@link FileSequenceError}. */
@@ -288,6 +289,17 @@ export class BackpressureError extends PstreamError {
   }
 }
 
+/**
+ * The stream may not grow: `limitBytes` is reached, or the most files that there can be (`cause` is the error of the
+ * sequence then). Nothing was written. It goes on once something was released: by a cursor that commits, or by `trim`.
+ */
+export class LimitError extends PstreamError {
+  declare readonly code: 'PSTREAM_LIMIT'
+  constructor(message: string, details?: ErrorDetails) {
+    super('PSTREAM_LIMIT', message, details)
+  }
+}
+
 /** There is no binary for this platform, or it cannot be loaded. The message says which one was looked for. */
 export class NativeMissingError extends PstreamError {
   declare readonly code: 'PSTREAM_NATIVE_MISSING'
@@ -315,6 +327,7 @@ const classes = {
   CorruptionError,
   TrimmedError,
   BackpressureError,
+  LimitError,
   NativeMissingError,
 }
 

@@ -13,6 +13,7 @@ import {
   InvalidFileError,
   InvalidInputError,
   IoError,
+  LimitError,
   LockedError,
   type LockHolder,
   NoSpaceError,
@@ -95,6 +96,16 @@ const builders: Readonly<Record<string, Builder>> = {
   PSTREAM_TRIMMED: (failure, details) =>
     new TrimmedError(failure.message, { ...details, oldestSeq: failure.oldestSeq ?? 0 }),
   PSTREAM_BACKPRESSURE: plain(BackpressureError),
+  PSTREAM_LIMIT: (failure, details) =>
+    new LimitError(failure.message, { ...details, ...present({ cause: tooManyFiles(failure) }) }),
+}
+
+/** What a sequence says that has as many files as there can be. */
+function tooManyFiles({ start, end, path }: Failure): FileSequenceError | undefined {
+  if (start === undefined || end === undefined) return undefined
+  const hex = (index: number) => `0x${index.toString(16).padStart(4, '0')}`
+  const message = `filesequence: ${hex(start)}..${hex(end)} is too long`
+  return new FileSequenceError('PSTREAM_SEQUENCE_TOO_LONG', message, { start, end, ...present({ path }) })
 }
 
 /** The holder of a lock, with its time as a `Date`. @internal */

@@ -1,6 +1,7 @@
 /** The public API of pstream. */
 
 export type { AbortOptions, Bytes, Path, Size } from './arguments.js'
+export type { BackupOptions, BackupProgress } from './backup.js'
 export {
   BlockFile,
   type CreateBlockFileOptions,
@@ -31,6 +32,7 @@ export {
   InvalidFileError,
   InvalidInputError,
   IoError,
+  LimitError,
   LockedError,
   type LockHolder,
   NativeMissingError,
@@ -53,6 +55,7 @@ export { type ReaderOptions, ReadOnlyStream } from './read-only-stream.js'
 export type { ReadOptions, StreamRecord, WriterReadOptions } from './read-options.js'
 export type { ReadStreamOptions } from './read-stream.js'
 export type { RecordIterator } from './record-iterator.js'
+export type { RetentionOptions, TrimOptions } from './retention.js'
 export type { RepairOptions, RepairReport, SequenceProblem, SequenceReport } from './sequence-tools.js'
 export type { StreamOptions } from './stream-options.js'
 export { type CursorOptions, StreamReader, type VerifyOptions, type VerifyProgress } from './stream-reader.js'

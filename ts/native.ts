@@ -23,6 +23,7 @@ export type {
   RawReadOptions,
   RawRecord,
   RawReleased,
+  RawRetention,
   RawRun,
   RawSequenceOptions,
   RawSettled,

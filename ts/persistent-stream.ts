@@ -6,6 +6,8 @@ import {
   abortSignal,
   type Bytes,
   componentName,
+  flag,
+  integer,
   list,
   optionsObject,
   type Path,
@@ -23,6 +25,7 @@ import { follow, type ReaderOptions, type ReadOnlyStream } from './read-only-str
 import type { StreamRecord, WriterReadOptions } from './read-options.js'
 import type { ReadStreamOptions } from './read-stream.js'
 import type { RecordIterator } from './record-iterator.js'
+import type { TrimOptions } from './retention.js'
 import type { Outcome } from './run.js'
 import { ReadSide } from './run-source.js'
 import { type Durability, durability, maxPending, rawOptions, type StreamOptions } from './stream-options.js'
@@ -30,6 +33,7 @@ import { StreamReader } from './stream-reader.js'
 import { type RecoveryReport, recoveryReport } from './stream-report.js'
 import type { StreamStats } from './stream-stats.js'
 import { Tide } from './tide.js'
+import { Trims } from './trims.js'
 import { RecordWritable, type WriteStreamOptions } from './write-stream.js'
 
 /** How one append is done. */
@@ -43,6 +47,7 @@ const KEY = Symbol('pstream')
 interface Opened {
   readonly native: NativeStream
   readonly appender: Appender
+  readonly trims: Trims
   readonly info: StreamInfo
   readonly name: string
   readonly side: ReadSide
@@ -79,6 +84,7 @@ export class PersistentStream<
   readonly recovery: RecoveryReport
   readonly #native: NativeStream
   readonly #appender: Appender
+  readonly #trims: Trims
   readonly #side: ReadSide
   readonly #encode: Encode
   readonly #durability: Durability
@@ -91,6 +97,7 @@ export class PersistentStream<
     this.recovery = recoveryReport(opened.info)
     this.#native = opened.native
     this.#appender = opened.appender
+    this.#trims = opened.trims
     this.#side = opened.side
     this.#encode = opened.encode
     this.#durability = opened.durability
@@ -141,11 +148,13 @@ export class PersistentStream<
       written: () => unwrap(stream.writtenSeq()),
     })
     const appender = new Appender(stream, { maxPending: pending, maxRecord, seq, at, flushOnExit, tide }, diagnostics)
-    own(appender)
+    const trims = new Trims(stream)
+    own(appender, trims)
     const side = new ReadSide(stream, { directory: at, encoding: given.encoding, keepCache: raw.file.keepCache, tide })
     const opened = new PersistentStream<unknown, unknown>(KEY, {
       native: stream,
       appender,
+      trims,
       info,
       name,
       side,
@@ -232,7 +241,8 @@ export class PersistentStream<
    *
    * With nothing taken it rejects with `PSTREAM_INVALID_INPUT` for an argument; `PSTREAM_BACKPRESSURE` if more than
    * `maxPendingBytes` would wait: see {@link PersistentStream.ready}; `PSTREAM_CAPACITY` for more than `maxRecordBytes`.
-   * When its commit fails, with `PSTREAM_NO_SPACE`, `PSTREAM_SYNC_FAILED`, `PSTREAM_SEQUENCE_TOO_LONG` or `PSTREAM_IO`.
+   * When its commit fails, with `PSTREAM_NO_SPACE` or `PSTREAM_LIMIT` (and nothing of it is in the stream), with
+   * `PSTREAM_SYNC_FAILED` or `PSTREAM_IO`.
    * An abort ends the wait, not the append: the record may be in the stream.
    */
   async append(data: In, options?: AppendOptions): Promise<number> {
@@ -332,6 +342,30 @@ export class PersistentStream<
   }
 
   /**
+   * Lets go of records in front of `before`: of whole files that hold no others, and never of the file in use. As far as
+   * the slowest cursor has come, or past it with `force`. Resolves to the oldest seq that is left, durably; appends and
+   * reads go on meanwhile. A read of what is gone ends with `PSTREAM_TRIMMED`. After a crash in the midst of it any number
+   * of these files may be there, from some file on.
+   *
+   * Rejects with `PSTREAM_INVALID_INPUT` for an argument; with any number of the files gone, with `PSTREAM_CLOSED` if the
+   * stream is closed meanwhile; `PSTREAM_SYNC_FAILED`; `PSTREAM_CORRUPT` if no file can be read; `PSTREAM_IO`, on Windows
+   * also while somebody else has such a file open: call it again.
+   *
+   * @param before - 0 to 2^53 - 1.
+   *
+   * @example
+   * ```ts
+   * const oldest = await stream.trim(stream.durableSeq - 1_000_000)
+   * ```
+   */
+  async trim(before: number, options: TrimOptions = {}): Promise<number> {
+    const seq = integer('before', before, 0, Number.MAX_SAFE_INTEGER)
+    const force = flag('options.force', optionsObject('options', options).force)
+    this.#appender.checkOpen()
+    return unwrap(await this.#trims.trim(seq, force))
+  }
+
+  /**
    * Appends one record and returns its seq, once it is durable, or written if the stream was opened with that. For exit and
    * crash handlers: it blocks the thread for as long as a commit takes, and without limit if the disk hangs. Waits for room
    * instead of throwing `PSTREAM_BACKPRESSURE`. Appends before it are settled too; their promises tell so when they can.
@@ -365,6 +399,7 @@ export class PersistentStream<
     this.#side.close()
     const failure = this.#appender.closeSync()
     cursors.finishSync(this.#endOf(failure))
+    this.#trims.settle()
     if (this.#closing !== undefined) return
     this.#closing = Promise.resolve()
     this.#closedProperly = failure === undefined
@@ -414,6 +449,7 @@ export class PersistentStream<
     const failure = await this.#appender.close()
     // Behind what has become durable last.
     await cursors.finish(this.#endOf(failure))
+    this.#trims.settle()
     await this.#side.settled()
     const lost = this.#appender.takeLost(failure)
     this.#closedProperly = failure === undefined
@@ -443,18 +479,21 @@ export class PersistentStream<
  * The native side calls back when something has settled. It must not keep the appender from being collected, nor with it
  * the stream: a stream that nobody has any more is closed. While something is pending `keep-alive.ts` holds it.
  */
-function newStream(): { stream: NativeStream; own: (appender: Appender) => void } {
+function newStream(): { stream: NativeStream; own: (appender: Appender, trims: Trims) => void } {
   let owner: WeakRef<Appender> | undefined
+  let others: WeakRef<Trims> | undefined
   // Something may be told before there is an owner. Without being fetched it would be the last: one call is for all.
   let isEarly = false
   const stream = new (native().NativeStream)(() => {
     if (owner === undefined) isEarly = true
     else owner.deref()?.settle()
+    others?.deref()?.settle()
   })
   return {
     stream,
-    own: (appender) => {
+    own: (appender, trims) => {
       owner = new WeakRef(appender)
+      others = new WeakRef(trims)
       if (isEarly) appender.settle()
     },
   }

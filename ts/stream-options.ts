@@ -3,6 +3,7 @@
 import { flag, integer, isSecond, oneOf, type Size, size } from './arguments.js'
 import type { RawStreamOptions } from './native.js'
 import { type BlockFileOptions, fileOptions } from './options.js'
+import { type RetentionOptions, rawRetention } from './retention.js'
 
 /** When an append is good. @internal */
 export type Durability = 'durable' | 'written'
@@ -58,6 +59,8 @@ export interface StreamOptions extends BlockFileOptions {
    * it is and reported in `recovery.gaps` (`'salvage'`). Default `'strict'`.
    */
   recovery?: 'strict' | 'salvage'
+  /** What goes by itself, and how large the stream may grow. By default all is kept, and the disk is the limit. */
+  retention?: RetentionOptions
   /** Unix permission bits of new files, 0 to 0o7777, before the umask; ignored on Windows. Default 0o600. */
   mode?: number
 }
@@ -68,7 +71,7 @@ const MOST_MS = 2 ** 31 - 1
 /** @internal */
 export function rawOptions(options: Partial<StreamOptions>): RawStreamOptions {
   const { create, fileSize, blockSize, syncIntervalMs, commitDelayMs, commitAlignment, recovery } = options
-  const { cache, sync, mode, flushOnExit } = options
+  const { cache, sync, mode, flushOnExit, retention } = options
   return {
     create: create === undefined ? true : flag('options.create', create),
     fileSize: size('options.fileSize', fileSize, 2 ** 20, 64 << 20),
@@ -78,6 +81,7 @@ export function rawOptions(options: Partial<StreamOptions>): RawStreamOptions {
     // The other options of files are not for a stream.
     file: fileOptions({ cache, sync, mode } as Parameters<typeof fileOptions>[0]),
     commitDelayMs: commitDelayMs === undefined ? 0 : integer('options.commitDelayMs', commitDelayMs, 0, 60_000),
+    retention: rawRetention(retention),
     flushOnExit: flushOnExit === undefined ? true : flag('options.flushOnExit', flushOnExit),
     syncIntervalMs: syncIntervalMs === undefined ? 1000 : integer('options.syncIntervalMs', syncIntervalMs, 1, MOST_MS),
   }

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import { abortable } from './abort.js'
-import { type AbortOptions, abortSignal, integer, isFunction, optionsObject, refuse } from './arguments.js'
+import { type AbortOptions, abortSignal, integer, isFunction, optionsObject, type Path, refuse } from './arguments.js'
+import { type BackupOptions, backup } from './backup.js'
 import type { OwnBytes } from './block-file.js'
 import type { Cursor, CursorInfo } from './cursor.js'
 import { cursorName } from './cursor-set.js'
@@ -274,6 +275,28 @@ export abstract class StreamReader<Out = OwnBytes> implements AsyncDisposable {
 
   /** What the stream has done since it was opened, and what it takes. */
   abstract stats(): StreamStats
+
+  /**
+   * Copies everything that is durable at this call to a folder, which is made if it is not there, as a stream of its own:
+   * of the same name, with the same seqs and times, and without cursors. Appends, reads and trims go on meanwhile. The copy
+   * is read again and checked before it gets its name, and durable when this resolves; it opens as a stream that was
+   * closed. One that was interrupted, by whatever, is no stream: what a crash leaves of it (`.pstream-backup-…`) the next
+   * backup to the same place removes.
+   *
+   * Rejects, with nothing left of it, with `PSTREAM_INVALID_INPUT` for an argument; `PSTREAM_ALREADY_EXISTS` if the folder
+   * holds a stream of that name; `PSTREAM_LOCKED` while another copy of it is made there; `PSTREAM_CORRUPT` at damage, also
+   * at such that salvage went past; `PSTREAM_TRIMMED` if a trim overtakes it, which with no more than 256 files it cannot;
+   * `PSTREAM_NO_SPACE`, `PSTREAM_SYNC_FAILED`, `PSTREAM_UNSUPPORTED` and `PSTREAM_IO` for the folder; `PSTREAM_CLOSED`, also
+   * if the stream is closed meanwhile; with the reason of the signal; and with what `onProgress` throws.
+   *
+   * @example
+   * ```ts
+   * await stream.backup(`./backups/${new Date().toISOString().slice(0, 10)}`)
+   * ```
+   */
+  async backup(directory: Path, options: BackupOptions = {}): Promise<void> {
+    await backup(() => this.#open(), { directory, name: this.name, options })
+  }
 
   /**
    * Closes the stream, with everything that is still open on it. May be called again. Of a stream that is open for writing

@@ -63,6 +63,9 @@ pub enum ErrorKind {
     Trimmed(u64),
     /// Too much waits to be committed. Nothing was taken.
     Backpressure,
+    /// The stream may not grow: it has reached the limit of bytes that it was opened with or, with the first index and one
+    /// past the last, that of files. Nothing was written.
+    Limit(Option<(u16, u16)>),
 }
 
 /// Which records of a stream a damage takes, as far as is known.
@@ -105,7 +108,7 @@ pub struct Holder {
 
 impl ErrorKind {
     /// Every code that [`ErrorKind::code`] can return, in the order of the documentation's table.
-    pub const CODES: [&'static str; 23] = [
+    pub const CODES: [&'static str; 24] = [
         "PSTREAM_INVALID_INPUT",
         "PSTREAM_INVALID_FILE",
         "PSTREAM_ALREADY_EXISTS",
@@ -129,6 +132,7 @@ impl ErrorKind {
         "PSTREAM_CORRUPT",
         "PSTREAM_TRIMMED",
         "PSTREAM_BACKPRESSURE",
+        "PSTREAM_LIMIT",
     ];
 
     /// The stable code, the same in Rust, in TypeScript and in the documentation.
@@ -158,6 +162,7 @@ impl ErrorKind {
             Self::Corrupt(_) => "PSTREAM_CORRUPT",
             Self::Trimmed(_) => "PSTREAM_TRIMMED",
             Self::Backpressure => "PSTREAM_BACKPRESSURE",
+            Self::Limit(_) => "PSTREAM_LIMIT",
         }
     }
 }

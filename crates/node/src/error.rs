@@ -82,7 +82,7 @@ impl From<&Error> for Failure {
             ErrorKind::SequenceDuplicate(index)
             | ErrorKind::SequenceOutOfOrder(index)
             | ErrorKind::SequenceOutOfRange(index) => Self { index: Some(u32::from(*index)), ..failure },
-            ErrorKind::SequenceTooLong(start, end) => {
+            ErrorKind::SequenceTooLong(start, end) | ErrorKind::Limit(Some((start, end))) => {
                 Self { start: Some(u32::from(*start)), end: Some(u32::from(*end)), ..failure }
             }
             ErrorKind::SequenceBadName(reason) => Self { reason: Some(reason_name(*reason).to_owned()), ..failure },

@@ -26,6 +26,7 @@ pub mod follower;
 pub mod sequence;
 pub mod stream;
 pub mod stream_background;
+pub mod stream_backup;
 pub mod stream_data;
 mod stream_held;
 pub mod stream_read;

@@ -50,6 +50,18 @@ pub struct RawSettled {
     pub background: Option<RawBackground>,
 }
 
+/// What came of a trim.
+#[napi(object, object_from_js = false)]
+#[derive(Debug)]
+pub struct RawTrimmed {
+    /// As it was given.
+    pub id: u32,
+    /// The first record that is left.
+    pub oldest_seq: i64,
+    /// Why it has failed.
+    pub failure: Option<Failure>,
+}
+
 type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
 
 /// What the commit thread and the thread pool share with the JavaScript thread.
@@ -68,6 +80,7 @@ struct Engine {
 /// What has settled and was not fetched yet.
 struct Inbox {
     settled: Mutex<Vec<RawSettled>>,
+    trimmed: Mutex<Vec<RawTrimmed>>,
     wake: Wake,
 }
 
@@ -86,6 +99,18 @@ impl Inbox {
         if is_first {
             self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
         }
+    }
+}
+
+impl Inbox {
+    /// What came of a trim. Rare enough for a call each.
+    fn trimmed(&self, id: u32, done: Result<u64>) {
+        let trimmed = match done {
+            Ok(oldest) => RawTrimmed { id, oldest_seq: number(oldest), failure: None },
+            Err(error) => RawTrimmed { id, oldest_seq: 0, failure: Some(Failure::from(&error)) },
+        };
+        self.trimmed.lock().unwrap_or_else(PoisonError::into_inner).push(trimmed);
+        self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
     }
 }
 
@@ -128,8 +153,9 @@ impl Engine {
         let log_options = options.log(name.clone());
         log_options.check()?;
         Self::prepare(directory, &log_options.name, options.create)?;
-        let max_record_bytes = log_options.max_record_bytes()?;
         let (log, recovery) = Log::open(Arc::new(OsIo), directory, log_options)?;
+        // A limit makes files smaller, and records with them.
+        let max_record_bytes = log.options().max_record_bytes()?;
         let elapsed = begin.elapsed();
         let resolved = OsIo.canonicalize(directory).map_err(|error| Error::io("realpath", directory, error))?;
         let group = Group::start(log, options.group(), Box::new(Teller(Arc::clone(&self.inbox))))?;
@@ -273,7 +299,7 @@ impl NativeStream {
     /// Not open yet. `wake` is called when there is something to fetch.
     #[napi(constructor, ts_args_type = "wake: () => void")]
     pub fn new(env: Env, wake: Wake) -> napi::Result<Self> {
-        let inbox = Arc::new(Inbox { settled: Mutex::default(), wake });
+        let inbox = Arc::new(Inbox { settled: Mutex::default(), trimmed: Mutex::default(), wake });
         let (group, flush_on_exit, closing) = (OnceLock::new(), AtomicBool::new(false), Mutex::default());
         let engine = Arc::new(Engine {
             group,
@@ -384,6 +410,19 @@ impl NativeStream {
     #[napi]
     pub fn take_settled(&self) -> Vec<RawSettled> {
         std::mem::take(&mut *self.engine.inbox.settled())
+    }
+
+    /// Asks for the release of the files in front of a record. What comes of it is told under `id`.
+    #[napi(ts_return_type = "Failure | undefined")]
+    pub fn trim(&self, id: u32, before: i64, force: bool) -> Outcome<()> {
+        let inbox = Arc::clone(&self.engine.inbox);
+        guarded(|| self.engine.group()?.trim(count(before), force, move |done| inbox.trimmed(id, done)))
+    }
+
+    /// What came of trims since the last call.
+    #[napi]
+    pub fn take_trimmed(&self) -> Vec<RawTrimmed> {
+        std::mem::take(&mut *self.engine.inbox.trimmed.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Everything below this seq is durable.

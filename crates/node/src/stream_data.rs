@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use napi_derive::napi;
-use pstream_core::stream::{Gap, GroupOptions, LogOptions, Mode, Previous, Recovery, Stats, Torn};
+use pstream_core::stream::{
+    Gap, GroupOptions, LogOptions, Mode, Previous, Recovery, Retention, Stats, Torn, WhenLimited,
+};
 use pstream_core::{LockMode, SequenceOptions};
 
 use crate::error::{count, number};
@@ -32,6 +34,36 @@ pub struct RawStreamOptions {
     pub sync_interval_ms: i64,
     /// `flushOnExit`.
     pub flush_on_exit: bool,
+    /// `retention`.
+    pub retention: RawRetention,
+}
+
+/// What a stream lets go of by itself, and how large it may grow. What is not given is not there.
+#[napi(object, object_to_js = false)]
+#[derive(Debug)]
+pub struct RawRetention {
+    /// `maxBytes`.
+    pub max_bytes: Option<i64>,
+    /// `maxAgeMs`.
+    pub max_age_ms: Option<i64>,
+    /// `keepForCursors`.
+    pub keep_for_cursors: bool,
+    /// `limitBytes`.
+    pub limit_bytes: Option<i64>,
+    /// `whenLimited: 'trim'`.
+    pub trim_when_limited: bool,
+}
+
+impl RawRetention {
+    fn retention(&self) -> Retention {
+        Retention {
+            max_bytes: self.max_bytes.map(count),
+            max_age: self.max_age_ms.map(count).map(Duration::from_millis),
+            keep_for_cursors: self.keep_for_cursors,
+            limit_bytes: self.limit_bytes.map(count),
+            when_limited: if self.trim_when_limited { WhenLimited::Trim } else { WhenLimited::Reject },
+        }
+    }
 }
 
 impl RawStreamOptions {
@@ -48,6 +80,7 @@ impl RawStreamOptions {
                 lock_timeout: Duration::ZERO,
                 ..SequenceOptions::default()
             },
+            retention: self.retention.retention(),
             ..LogOptions::new(name)
         }
     }

@@ -26,7 +26,7 @@ use crate::task::{Job, Outcome, guarded, job, job_on};
 pub(crate) type Readable<'a> = Either<&'a NativeStream, &'a NativeFollower>;
 
 /// What can be read now; of a stream that somebody else writes, when it is asked for.
-fn now(stream: &Readable<'_>, level: Level) -> Result<Snapshots> {
+pub(crate) fn now(stream: &Readable<'_>, level: Level) -> Result<Snapshots> {
     Ok(match stream {
         Either::A(stream) => {
             let snapshot = stream.snapshot(level)?;
@@ -36,7 +36,7 @@ fn now(stream: &Readable<'_>, level: Level) -> Result<Snapshots> {
     })
 }
 
-fn hold<T: Send + 'static>(stream: &Readable<'_>, what: T) -> Result<Arc<Held<T>>> {
+pub(crate) fn hold<T: Send + 'static>(stream: &Readable<'_>, what: T) -> Result<Arc<Held<T>>> {
     match stream {
         Either::A(stream) => stream.hold(what),
         Either::B(follower) => follower.hold(what),

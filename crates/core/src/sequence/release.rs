@@ -1,9 +1,10 @@
 //! Shrinking at the start.
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use super::index::Window;
-use super::{FileSequence, SequenceFile};
+use super::index::{Index, Window};
+use super::{FileSequence, SequenceFile, State};
 use crate::error::{Error, Result, sequence as errors};
 
 impl FileSequence {
@@ -21,12 +22,38 @@ impl FileSequence {
         let window = self.window();
         self.check_release(file, window)?;
         self.io.remove_file(file.path()).map_err(|error| Error::io("unlink", file.path(), error))?;
-        // One release is durable before the next begins: otherwise a crash could keep an older file and lose a newer
-        // one, a gap where none was made.
-        self.sync_names(&mut state)?;
-        self.window.store(Window { start: window.start.next(), ..window }.pack(), Ordering::Release);
+        self.begin_at(&mut state, window.start.next())?;
         file.close();
         Ok(())
+    }
+
+    /// One release is durable before the next begins: otherwise a crash could keep an older file and lose a newer one, a gap
+    /// where none was made.
+    fn begin_at(&self, state: &mut State, start: Index) -> Result<()> {
+        self.sync_names(state)?;
+        self.window.store(Window { start, ..self.window() }.pack(), Ordering::Release);
+        Ok(())
+    }
+
+    /// The same for whoever knows its files by their names: removes the file `index` at `path`, which is not opened.
+    /// `next` is the index of the file behind it: the one that follows, but where files are missing. One that is gone
+    /// already was released by somebody else's hand.
+    ///
+    /// # Errors
+    ///
+    /// As [`FileSequence::release`]; after one that is not `PSTREAM_SYNC_FAILED` it may be called again.
+    pub(crate) fn release_named(&self, index: u16, path: &Path, next: u16) -> Result<()> {
+        let mut state = self.usable_state()?;
+        let window = self.window();
+        let (index, next) = (Index::from(index), Index::from(next));
+        if index != window.start || !window.contains(index) || !window.contains(next) {
+            return Err(errors::out_of_order(index.get()).at_path(path));
+        }
+        match self.io.remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("unlink", path, error)),
+            _ => {}
+        }
+        self.begin_at(&mut state, next)
     }
 
     fn check_release(&self, file: &SequenceFile, window: Window) -> Result<()> {

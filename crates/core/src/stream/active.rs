@@ -11,6 +11,7 @@ use super::read::Slot;
 use super::recover;
 use super::roll::{self, Ahead};
 use super::stats::Footprint;
+use super::trim::Trimming;
 use super::writer::{Mark, Writer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::Staging;
@@ -21,6 +22,8 @@ use crate::sequence::{FileSequence, SequenceFile};
 pub(super) struct Active {
     /// The file behind those prepared, if it is being made. In front of the sequence: dropped first, it waits for that.
     pub(super) preparing: Option<Preparing>,
+    /// The first files are being released. Likewise.
+    pub(super) trimming: Option<Trimming>,
     pub(super) sequence: Arc<FileSequence>,
     pub(super) writer: Writer,
     /// Files that are there and not in use yet.
@@ -40,8 +43,9 @@ pub(super) struct Active {
 impl Active {
     pub(super) fn ahead<'a>(&'a mut self, options: &'a LogOptions) -> Ahead<'a> {
         let current = self.writer.file.shape().size();
+        let (used, alone) = (self.bytes.unwrap_or(0), self.files.len() <= 1);
         let (prepared, preparing) = (&mut self.prepared, &mut self.preparing);
-        Ahead { sequence: &self.sequence, options, prepared, preparing, current, planned: 0 }
+        Ahead { sequence: &self.sequence, options, prepared, preparing, current, used, alone, planned: 0 }
     }
 
     /// Tells readers in other processes what is durable by now.
@@ -123,16 +127,24 @@ impl Active {
         })
     }
 
-    pub(super) fn release_first(&mut self) -> Result<()> {
-        let Some(first) = self.sequence.retrieve()?.next() else { return Ok(()) };
-        let first = first?;
-        self.sequence.release(&first)?;
-        self.bytes = self.bytes.map(|bytes| bytes.saturating_sub(first.shape().size()));
-        let (gone, left): (Vec<_>, Vec<_>) = self.files.iter().cloned().partition(|slot| slot.index() == first.index());
-        for slot in gone {
-            slot.release();
+    /// Whether a file may be made beside those that are there.
+    pub(super) fn may_grow(&self, options: &LogOptions) -> bool {
+        let Some(bytes) = self.bytes else { return options.retention.limit_bytes.is_none() };
+        let current = self.writer.file.shape().size();
+        let Ok(size) = roll::size_behind(self.prepared.back().map_or(current, |file| file.shape().size()), 0, options)
+        else {
+            return true;
+        };
+        let prepared = self.prepared.iter().map(|file| file.shape().size()).fold(0, u64::saturating_add);
+        let alone = self.files.len() <= 1 && self.prepared.is_empty();
+        roll::check_limit(options, bytes.saturating_add(prepared), size, alone).is_ok()
+    }
+
+    /// Bytes of the next file, as far as it is to be made yet.
+    pub(super) fn next_size(&self, options: &LogOptions) -> u64 {
+        if !self.prepared.is_empty() {
+            return 0;
         }
-        self.files = left.into();
-        Ok(())
+        roll::size_behind(self.writer.file.shape().size(), 0, options).unwrap_or(0)
     }
 }

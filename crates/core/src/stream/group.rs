@@ -10,9 +10,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::group_thread;
+use super::group_trim::Requests;
 use super::handover::{Append, GroupOptions, Listener, Refused};
 use super::log::Log;
-use super::options::Level;
+use super::options::{Level, LogOptions};
 use super::plan::Limits;
 use super::read::{Snapshot, View};
 use super::stats::{Footprint, Stats};
@@ -36,6 +37,8 @@ pub(super) struct Shared {
     /// The listener was told of more.
     told: Condvar,
     pub(super) options: GroupOptions,
+    /// A commit takes no more when it has so many bytes.
+    pub(super) most_commit: u64,
     shown: Mutex<Shown>,
 }
 
@@ -45,6 +48,8 @@ struct Shown {
     /// A write or sync has failed since: the log must be recovered.
     uncertain: bool,
     stats: Stats,
+    /// The first record that is left, as the last trim has found it.
+    oldest: Option<u64>,
     /// When a reader last asked for what was appended.
     followed: Option<Instant>,
 }
@@ -69,10 +74,11 @@ pub(super) struct Queue {
     deadline: Option<Instant>,
     /// The commit thread has panicked.
     pub(super) dead: bool,
+    pub(super) trims: Requests,
 }
 
 impl Queue {
-    fn check_open(&self) -> Result<()> {
+    pub(super) fn check_open(&self) -> Result<()> {
         match (self.dead, self.closing) {
             (true, _) => Err(died()),
             (_, true) => Err(Error::new(ErrorKind::Closed, "stream is closed")),
@@ -81,13 +87,13 @@ impl Queue {
     }
 
     /// What the next commit takes: everything, up to a bound.
-    pub(super) fn take(&mut self) -> Vec<Waiting> {
+    pub(super) fn take(&mut self, most: u64) -> Vec<Waiting> {
         let mut bytes = 0_u64;
         let before = |waiting: &Waiting| {
             let more = bytes.saturating_add(waiting.bytes());
             std::mem::replace(&mut bytes, more)
         };
-        let count = self.waiting.iter().map(before).take_while(|before| *before < MOST_COMMIT_BYTES).count();
+        let count = self.waiting.iter().map(before).take_while(|before| *before < most).count();
         let rest = self.waiting.split_off(count);
         if rest.is_empty() {
             self.since = None;
@@ -132,9 +138,11 @@ impl Group {
     pub fn start(mut log: Log, options: GroupOptions, listener: Box<dyn Listener>) -> Result<Self> {
         let limits = log.options().limits()?;
         let stats = Stats { footprint: log.footprint()?, syncs: log.syncs(), ..Stats::default() };
-        let shown = Mutex::new(Shown { view: log.view()?, uncertain: false, stats, followed: None });
+        let shown = Shown { view: log.view()?, uncertain: false, stats, oldest: None, followed: None };
+        let shown = Mutex::new(shown);
         let (wake, told) = (Condvar::new(), Condvar::new());
-        let shared = Arc::new(Shared { queue: Mutex::default(), wake, told, options, shown });
+        let most_commit = most_commit(log.options());
+        let shared = Arc::new(Shared { queue: Mutex::default(), wake, told, options, most_commit, shown });
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("pstream-commit".to_owned())
@@ -173,6 +181,10 @@ impl Group {
         let mut queue = self.shared.queue();
         queue.check_open()?;
         Ok(self.push(&mut queue, What::Flush))
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     fn push(&self, queue: &mut Queue, what: What) -> u64 {
@@ -238,8 +250,13 @@ impl Group {
     /// closed. Where it is not: [`Snapshot::oldest_seq`].
     #[must_use]
     pub fn known_oldest_seq(&self) -> Option<u64> {
-        let files = Arc::clone(&self.shared.shown().view.files);
-        files.first()?.start().map(|start| start.seq)
+        let (files, oldest) = {
+            let shown = self.shared.shown();
+            (Arc::clone(&shown.view.files), shown.oldest)
+        };
+        // Those that are gone are on the list until the commit thread looks.
+        let first = files.iter().find(|file| !file.is_released())?;
+        first.start().map(|start| start.seq).max(oldest)
     }
 
     /// Everything in front of it is durable, as of the last commit; also when it is closed.
@@ -332,6 +349,10 @@ impl Shared {
         self.shown().stats.footprint
     }
 
+    pub(super) fn note_oldest(&self, seq: u64) {
+        self.shown().oldest = Some(seq);
+    }
+
     /// `None`: there is nothing newer to show.
     pub(super) fn publish(&self, view: Option<View>, uncertain: bool, stats: Stats) {
         let mut shown = self.shown();
@@ -341,6 +362,12 @@ impl Shared {
         shown.uncertain = uncertain;
         shown.stats = stats;
     }
+}
+
+/// With a limit no more than half of what a file takes: so that there is room for it once other files are gone.
+fn most_commit(options: &LogOptions) -> u64 {
+    let half = options.retention.limit_bytes.map(|_| options.file_size / 2);
+    half.map_or(MOST_COMMIT_BYTES, |half| half.min(MOST_COMMIT_BYTES))
 }
 
 pub(super) fn died() -> Error {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::background::{Background, Duty};
 use super::group::{Queue, Shared, Waiting, What, died};
+use super::group_trim::{self, Trimmer};
 use super::handover::{Append, Listener, Settled};
 use super::log::Log;
 use super::options::Level;
@@ -20,10 +21,11 @@ const IDLE: Duration = Duration::from_secs(1);
 const BETWEEN_WATERMARKS: Duration = Duration::from_secs(10);
 
 /// Runs until the stream is closed. Whatever happens, each ticket is settled then.
-pub(super) fn run(log: Log, shared: &Shared, listener: &dyn Listener) -> Result<()> {
+pub(super) fn run(log: Log, shared: &Arc<Shared>, listener: &dyn Listener) -> Result<()> {
     // What a panic leaves half done goes with the log; the locks are taken over poisoned or not.
     catch_unwind(AssertUnwindSafe(|| work(log, shared, listener))).unwrap_or_else(|_| {
         shared.queue().dead = true;
+        group_trim::refuse_all(shared, died().kind(), &died().to_string());
         fail_all(shared, listener, died());
         Err(died())
     })
@@ -46,11 +48,12 @@ fn fail_all(shared: &Shared, listener: &dyn Listener, error: Error) {
     shared.told(end);
 }
 
-fn work(log: Log, shared: &Shared, listener: &dyn Listener) -> Result<()> {
+fn work(log: Log, shared: &Arc<Shared>, listener: &dyn Listener) -> Result<()> {
     let mut thread = Thread::new(log, shared, listener);
     while let Some(work) = thread.wait() {
         thread.commit(work);
     }
+    group_trim::refuse_all(shared, &ErrorKind::Closed, "stream is closed");
     if shared.queue().is_late() {
         let message = "stream is closed: there was no time left to commit this";
         fail_all(shared, listener, Error::new(ErrorKind::Closed, message));
@@ -83,7 +86,8 @@ impl Drop for Preparer {
 struct Thread<'a> {
     log: Log,
     preparer: Preparer,
-    shared: &'a Shared,
+    trimmer: Trimmer,
+    shared: &'a Arc<Shared>,
     listener: &'a dyn Listener,
     /// Since when there are records that are acknowledged as written and not durable yet.
     unsynced: Option<Instant>,
@@ -98,18 +102,20 @@ struct Thread<'a> {
 }
 
 impl<'a> Thread<'a> {
-    fn new(log: Log, shared: &'a Shared, listener: &'a dyn Listener) -> Self {
+    fn new(log: Log, shared: &'a Arc<Shared>, listener: &'a dyn Listener) -> Self {
         let now = Instant::now();
-        let (preparer, latency) = (Preparer::default(), Histogram::default());
+        let (preparer, trimmer, latency) = (Preparer::default(), Trimmer::default(), Histogram::default());
         let (unsynced, lost) = (None, None);
-        Self { log, preparer, shared, listener, unsynced, lost, used: now, marked: now, commits: 0, latency }
+        Self { log, preparer, trimmer, shared, listener, unsynced, lost, used: now, marked: now, commits: 0, latency }
     }
 
     /// Waits for work and takes it; `None` when the stream is closing, and nothing waits or it is too late.
     fn wait(&mut self) -> Option<Vec<Waiting>> {
         loop {
+            // Without the queue, on which everybody waits who hands something over.
+            let trim = self.trimmer.due(&mut self.log);
             let mut queue = self.shared.queue();
-            let (due, what) = self.next_due(&queue);
+            let (due, what) = self.next_due(&queue, trim);
             if queue.closing && (queue.waiting.is_empty() || queue.is_late()) {
                 return None;
             }
@@ -127,7 +133,7 @@ impl<'a> Thread<'a> {
                 Some(_) => {}
             }
             match what {
-                Due::Commit => return Some(queue.take()),
+                Due::Commit => return Some(queue.take(self.shared.most_commit)),
                 Due::Chore(chore) => {
                     drop(queue);
                     self.run_chore(chore);
@@ -137,11 +143,25 @@ impl<'a> Thread<'a> {
     }
 
     /// When to do what, if nothing comes before.
-    fn next_due(&self, queue: &Queue) -> (Option<Instant>, Due) {
+    fn next_due(&self, queue: &Queue, trim: Option<Instant>) -> (Option<Instant>, Due) {
         if let Some(since) = queue.since {
             let delay = if queue.closing || queue.hurried { Duration::ZERO } else { self.shared.options.commit_delay };
-            return (since.checked_add(delay), Due::Commit);
+            let due = since.checked_add(delay);
+            if !queue.trims.news || due.is_some_and(|due| due <= Instant::now()) {
+                return (due, Due::Commit);
+            }
         }
+        if queue.trims.news {
+            return (Some(self.used), Due::Chore(Chore::Trim));
+        }
+        let (due, what) = self.next_chore();
+        match trim {
+            Some(trim) if due.is_none_or(|due| trim < due) => (Some(trim), Due::Chore(Chore::Trim)),
+            _ => (due, what),
+        }
+    }
+
+    fn next_chore(&self) -> (Option<Instant>, Due) {
         // Of a file that was half full when it was opened; a commit that makes it so asks for the next one itself.
         if self.log.wants_next() {
             return (Some(self.used), Due::Chore(Chore::Prepare));
@@ -159,6 +179,7 @@ impl<'a> Thread<'a> {
     fn run_chore(&mut self, chore: Chore) {
         match chore {
             Chore::Prepare => self.prepare(),
+            Chore::Trim => self.mind_trims(),
             Chore::Mark => {
                 if let Err(error) = self.log.watermark() {
                     self.tell_of(Duty::Watermark, Arc::new(error));
@@ -190,6 +211,13 @@ impl<'a> Thread<'a> {
     fn tell_background(&mut self) {
         for what in self.log.take_background() {
             self.listener.background(what);
+        }
+    }
+
+    /// Has the first files released, while commits go on.
+    fn mind_trims(&mut self) {
+        if self.trimmer.mind(&mut self.log, self.shared) {
+            self.publish();
         }
     }
 
@@ -240,6 +268,8 @@ impl<'a> Thread<'a> {
         self.shared.told(end);
         self.tell_background();
         // Here and not only when nothing waits: under load that is never.
+        self.trimmer.committed(&self.log);
+        self.mind_trims();
         if self.log.wants_next() {
             self.prepare();
         }
@@ -307,6 +337,8 @@ impl<'a> Thread<'a> {
 enum Chore {
     /// Make the next file.
     Prepare,
+    /// Look after trims.
+    Trim,
     /// Sync what is only written.
     Sync,
     /// Write a watermark.

@@ -95,6 +95,8 @@ impl Log {
     /// its files.
     pub fn open(io: Arc<dyn Io>, directory: &Path, options: LogOptions) -> Result<(Self, Recovery)> {
         options.check()?;
+        let options = options.bounded()?;
+        options.check()?;
         let mut log = Self {
             io,
             directory: directory.to_owned(),
@@ -149,6 +151,7 @@ impl Log {
         let (files, staging) = (files.into(), Staging::new(self.options.direct.piece));
         self.active = Some(Active {
             preparing: None,
+            trimming: None,
             sequence,
             writer,
             prepared,
@@ -172,15 +175,24 @@ impl Log {
     ///
     /// With nothing written, and the log good for the next commit: `PSTREAM_INVALID_INPUT` for a payload that is not
     /// `count` records; `PSTREAM_CAPACITY` for a record, or records that belong together, that no file takes;
-    /// `PSTREAM_NO_SPACE` and `PSTREAM_SEQUENCE_TOO_LONG` if a next file is needed and cannot be made.
+    /// `PSTREAM_NO_SPACE` and `PSTREAM_LIMIT` if a next file is needed and cannot, or may not, be made.
     /// After any other one, see [`Log::needs_recovery`].
     pub fn commit(&mut self, batches: &[Pending<'_>], level: Level) -> Result<Committed> {
         plan::check(batches, self.options.limits()?)?;
         self.make_ready()?;
         let closed = self.closed();
+        if self.options.retention.limit_bytes.is_some() {
+            self.footprint()?;
+        }
         let Some(active) = self.active.as_mut() else { return Err(closed) };
         let first = active.writer.seq;
-        let planned = active.plan(batches, &self.options);
+        let mut planned = active.plan(batches, &self.options);
+        while let Err(error) = &planned
+            && self.make_room(error)?
+        {
+            let Some(active) = self.active.as_mut() else { return Err(closed) };
+            planned = active.plan(batches, &self.options);
+        }
         let steps = self.settle_making(planned)?;
         let Some(active) = self.active.as_mut() else { return Err(closed) };
         // Rule 13, below.
@@ -280,6 +292,7 @@ impl Log {
         };
         self.syncs = self.syncs.saturating_add(active.writer.syncs);
         drop(active.preparing.take());
+        drop(active.trimming.take());
         sealed.and(active.sequence.close())
     }
 
@@ -291,6 +304,7 @@ impl Log {
         let Some(mut active) = self.active.take() else { return };
         self.syncs = self.syncs.saturating_add(active.writer.syncs);
         drop(active.preparing.take());
+        drop(active.trimming.take());
         active.sequence.abandon();
     }
 

@@ -1,4 +1,4 @@
-//! The files of a log: making the next one, releasing the first one, and what they take on disk.
+//! The files of a log: making the next one, and what they take on disk.
 
 use super::active::Active;
 use super::background::Duty;
@@ -50,7 +50,7 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// `PSTREAM_NO_SPACE`, `PSTREAM_SEQUENCE_TOO_LONG`: nothing is lost. Others: see [`Log::needs_recovery`].
+    /// `PSTREAM_NO_SPACE`, `PSTREAM_LIMIT`: nothing is lost. Others: see [`Log::needs_recovery`].
     pub fn prepare_next(&mut self) -> Result<bool> {
         self.make_ready()?;
         let closed = self.closed();
@@ -62,32 +62,15 @@ impl Log {
         self.settle_making(made)
     }
 
-    /// Whether it is time to make the next file: the last one is half full, and none is there or being made.
+    /// Whether it is time to make the next file: the last one is half full, none is there or being made, and there may be
+    /// one more.
     #[must_use]
     pub fn wants_next(&self) -> bool {
         let half = |active: &Active| active.writer.at >= active.writer.layout.capacity() / 2;
         let none = |active: &Active| active.prepared.is_empty() && active.preparing.is_none();
-        self.state == State::Ready && self.active.as_ref().is_some_and(|active| none(active) && half(active))
-    }
-
-    /// Releases the first file, durably; says whether there was one that is not the last. Each release is durable before
-    /// the next begins (rule 12), and its file is never used again (rule 14).
-    ///
-    /// # Errors
-    ///
-    /// Those of [`FileSequence::release`]. `PSTREAM_SYNC_FAILED`: see [`Log::needs_recovery`].
-    pub fn release_first(&mut self) -> Result<bool> {
-        self.make_ready()?;
-        let closed = self.closed();
-        let Some(active) = self.active.as_mut() else { return Err(closed) };
-        if active.sequence.start() == active.writer.file.index() {
-            return Ok(false);
-        }
-        let released = active.release_first();
-        self.settle_making(released)?;
-        let oldest = self.active.as_ref().and_then(|active| active.files.first()?.start().map(|start| start.seq));
-        self.notes.trimmed(oldest, 1, true);
-        Ok(true)
+        let may = |active: &Active| active.may_grow(&self.options);
+        self.state == State::Ready
+            && self.active.as_ref().is_some_and(|active| none(active) && half(active) && may(active))
     }
 
     /// What the stream takes on disk. The first call asks the file system for the lengths of all files.

@@ -2,6 +2,7 @@
 
 use super::layout::Layout;
 use super::plan::Limits;
+use super::retention::Retention;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::Shape;
 use crate::sequence::SequenceOptions;
@@ -47,6 +48,8 @@ pub struct LogOptions {
     /// also choose a `file_size` below the limit, of four blocks or more. Default: 4 MiB, or `file_size` if that is
     /// less.
     pub first_file_size: Option<u64>,
+    /// What goes by itself, and how large the stream may grow. Default: nothing, and as large as the disk allows.
+    pub retention: Retention,
 }
 
 /// Which durable commits go past the page cache, where the file system can do that. For the caller they are as any others.
@@ -86,6 +89,7 @@ impl LogOptions {
             sequence: SequenceOptions::default(),
             direct: DirectWrites::default(),
             first_file_size: None,
+            retention: Retention::default(),
         }
     }
 
@@ -128,7 +132,7 @@ impl LogOptions {
     }
 
     pub(super) fn first_size(&self) -> u64 {
-        self.first_file_size.unwrap_or(FIRST_FILE_SIZE.min(self.file_size))
+        self.first_file_size.unwrap_or(FIRST_FILE_SIZE.min(self.file_size)).min(self.grow_to())
     }
 
     pub(super) fn block_shift(&self) -> u32 {

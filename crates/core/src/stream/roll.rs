@@ -91,6 +91,10 @@ pub(super) struct Ahead<'a> {
     pub(super) preparing: &'a mut Option<Preparing>,
     /// Bytes of the file in use.
     pub(super) current: u64,
+    /// Bytes of all files in use, as far as they count.
+    pub(super) used: u64,
+    /// Of those there is one.
+    pub(super) alone: bool,
     /// So many of the prepared ones are planned for already.
     pub(super) planned: usize,
 }
@@ -127,34 +131,68 @@ impl Ahead<'_> {
 
     /// Asks for the next file to be made.
     pub(super) fn ask(&mut self) -> Result<NextFile> {
-        let blocks = self.options.blocks_of(self.size(0)?);
+        let size = self.size(0)?;
+        self.check_limit(size)?;
+        let blocks = self.options.blocks_of(size);
         let (next, preparing) = next_file::ask(self.sequence, blocks);
         *self.preparing = Some(preparing);
         Ok(next)
     }
 
     fn make(&mut self, need: u64) -> Result<()> {
-        let file = self.sequence.alloc(Some(self.options.blocks_of(self.size(need)?)))?;
+        let size = self.size(need)?;
+        self.check_limit(size)?;
+        let file = self.sequence.alloc(Some(self.options.blocks_of(size))).map_err(as_limit)?;
         self.prepared.push_back(file);
         Ok(())
     }
 
-    /// Twice the size of the last file, or as much more as it takes, up to the full size.
+    fn check_limit(&self, size: u64) -> Result<()> {
+        let prepared = self.prepared.iter().map(|file| file.shape().size()).fold(0, u64::saturating_add);
+        let alone = self.alone && self.prepared.is_empty();
+        check_limit(self.options, self.used.saturating_add(prepared), size, alone)
+    }
+
     fn size(&self, need: u64) -> Result<u64> {
-        let options = self.options;
         let last = self.prepared.back().map_or(self.current, |file| file.shape().size());
-        let mut size = last.max(options.first_size().div_ceil(2)).saturating_mul(2).min(options.file_size);
-        while size < options.file_size && options.layout_of(size)?.max_payload(options.aligned) < need {
-            size = size.saturating_mul(2).min(options.file_size);
-        }
-        Ok(size)
+        size_behind(last, need, self.options)
+    }
+}
+
+/// Twice the size of the last file, up to what files grow to, or as much more as it takes, up to the full size.
+pub(super) fn size_behind(last: u64, need: u64, options: &LogOptions) -> Result<u64> {
+    let mut size = last.max(options.first_size().div_ceil(2)).saturating_mul(2).min(options.grow_to());
+    while size < options.file_size && options.layout_of(size)?.max_payload(options.aligned) < need {
+        size = size.saturating_mul(2).min(options.file_size);
+    }
+    Ok(size)
+}
+
+/// Whether a file of `size` bytes may be made beside others that take `used`. The one that must follow a file in use that
+/// is `alone` may be in any case: when it is full nothing else could ever be released.
+pub(super) fn check_limit(options: &LogOptions, used: u64, size: u64, alone: bool) -> Result<()> {
+    let Some(limit) = options.retention.limit_bytes else { return Ok(()) };
+    if alone || used.saturating_add(size) <= limit {
+        return Ok(());
+    }
+    let message = format!("stream takes {used} bytes, needs a file of {size} more, and limitBytes is {limit}");
+    Err(Error::new(ErrorKind::Limit(None), message))
+}
+
+/// Too many files are a limit of the stream.
+fn as_limit(error: Error) -> Error {
+    let ErrorKind::SequenceTooLong(start, end) = *error.kind() else { return error };
+    let limit = Error::new(ErrorKind::Limit(Some((start, end))), "stream has as many files as there can be: 16383");
+    match error.path() {
+        Some(path) => limit.at_path(path),
+        None => limit,
     }
 }
 
 /// A file that could not be made or released for want of space, or because there are too many: nothing of the stream was
 /// touched. After anything else nobody knows which files there are.
 pub(super) fn is_harmless(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::NoSpace | ErrorKind::SequenceTooLong(..))
+    matches!(error.kind(), ErrorKind::NoSpace | ErrorKind::SequenceTooLong(..) | ErrorKind::Limit(_))
 }
 
 /// The room behind offset `at` for a commit that begins there.

@@ -18,6 +18,7 @@
     reason = "tests say what they expect by panicking"
 )]
 
+mod backups;
 mod basics;
 mod boundaries;
 mod bytes;
@@ -35,6 +36,7 @@ mod harness;
 #[path = "../common/hooked.rs"]
 mod hooked;
 mod later_rules;
+mod limits;
 mod live;
 mod model;
 mod next_file;
@@ -48,3 +50,4 @@ mod rot;
 mod rules;
 mod salvage;
 mod space;
+mod trims;

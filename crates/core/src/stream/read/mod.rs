@@ -30,7 +30,7 @@ pub use records::{Batch, Record, Run, RunBatch};
 pub use search::Search;
 pub use slot::Slot;
 pub use snapshot::Snapshot;
-pub(super) use snapshot::View;
+pub(super) use snapshot::{Place, View};
 pub use verify::{Verifier, VerifyReport};
 
 use super::{layout, long as to_u64, short as to_usize};

@@ -12,7 +12,7 @@ use crate::format::file_batch::FileBatch;
 use crate::stream::head::Head;
 
 /// A file in use, open, with what its file batch says of it.
-pub(super) struct Segment {
+pub(in crate::stream) struct Segment {
     file: BlockFile,
     layout: Layout,
     head: Head,
@@ -54,7 +54,7 @@ impl Segment {
         Ok(Self { file, layout, head, first_previous, shared })
     }
 
-    pub(super) fn file(&self) -> &BlockFile {
+    pub(in crate::stream) fn file(&self) -> &BlockFile {
         &self.file
     }
 
@@ -69,16 +69,16 @@ impl Segment {
     }
 
     /// Where its data lies.
-    pub(super) fn layout(&self) -> Layout {
+    pub(in crate::stream) fn layout(&self) -> Layout {
         self.layout
     }
 
-    pub(super) fn head(&self) -> &Head {
+    pub(in crate::stream) fn head(&self) -> &Head {
         &self.head
     }
 
     /// What its file batch says.
-    pub(super) fn batch(&self) -> &FileBatch {
+    pub(in crate::stream) fn batch(&self) -> &FileBatch {
         &self.head.start
     }
 
@@ -88,7 +88,7 @@ impl Segment {
     }
 
     /// Position at which it starts.
-    pub(super) fn start(&self) -> u64 {
+    pub(in crate::stream) fn start(&self) -> u64 {
         self.batch().position
     }
 
@@ -113,7 +113,12 @@ impl Segment {
     }
 
     /// Reads at a file offset.
-    pub(super) fn read(&self, offset: u64, buffers: &mut [IoSliceMut<'_>], cache: CachePolicy) -> Result<()> {
+    pub(in crate::stream) fn read(
+        &self,
+        offset: u64,
+        buffers: &mut [IoSliceMut<'_>],
+        cache: CachePolicy,
+    ) -> Result<()> {
         match cache {
             CachePolicy::Drop => self.file.load_at(offset, buffers),
             CachePolicy::Keep => self.file.read_at(offset, buffers),

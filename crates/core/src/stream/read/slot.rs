@@ -95,6 +95,24 @@ impl Slot {
         self.state().released = true;
     }
 
+    /// Whether we have released it.
+    pub(in crate::stream) fn is_released(&self) -> bool {
+        self.state().released
+    }
+
+    /// Bytes that it has on disk; none if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// `PSTREAM_IO`.
+    pub(in crate::stream) fn len(&self) -> Result<u64> {
+        match self.io.metadata(&self.path) {
+            Ok(metadata) => Ok(metadata.len),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(Error::io("stat", &self.path, error)),
+        }
+    }
+
     /// Whether it was released, by us or by somebody else.
     pub(super) fn is_gone(&self) -> bool {
         let missing = |error: std::io::Error| error.kind() == std::io::ErrorKind::NotFound;

@@ -70,9 +70,9 @@ pub struct Snapshot {
 
 /// A file that is there: of a stream of many, some may not be.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub(super) number: usize,
-    pub(super) segment: Arc<Segment>,
+pub(in crate::stream) struct Place {
+    pub(in crate::stream) number: usize,
+    pub(in crate::stream) segment: Arc<Segment>,
 }
 
 enum Found {
@@ -178,7 +178,7 @@ impl Snapshot {
     }
 
     /// The first file that can be read, and whether there is one in front of it that cannot.
-    pub(super) fn first(&self) -> Result<(Place, bool)> {
+    pub(in crate::stream) fn first(&self) -> Result<(Place, bool)> {
         let mut from = 0;
         loop {
             let error = match self.next_place(from, None) {
@@ -199,7 +199,7 @@ impl Snapshot {
     }
 
     /// The first file from `number` on that can be read and lies behind `before`.
-    pub(super) fn next_place(&self, number: usize, before: Option<&Segment>) -> Result<Option<Place>> {
+    pub(in crate::stream) fn next_place(&self, number: usize, before: Option<&Segment>) -> Result<Option<Place>> {
         for number in number..self.files.len() {
             if let Found::Open(segment) = self.open(number, before)? {
                 return Ok(Some(Place { number, segment }));
@@ -217,7 +217,7 @@ impl Snapshot {
     }
 
     /// Why file `number` cannot be read.
-    pub(super) fn why_lost(&self, number: usize, before: Option<&Segment>) -> Result<Error> {
+    pub(in crate::stream) fn why_lost(&self, number: usize, before: Option<&Segment>) -> Result<Error> {
         Ok(match self.open(number, before)? {
             Found::Lost(error) => error,
             // It can be, this time.
@@ -278,7 +278,7 @@ impl Snapshot {
                     oldest = segment.seq();
                     break;
                 }
-                Err(error) if matches!(error.kind(), ErrorKind::Corrupt(_) | ErrorKind::NotFound) => {}
+                Err(error) if is_lost(&error) || *error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
@@ -300,7 +300,7 @@ impl Snapshot {
 
     /// The last file that is as `wanted`, if those that are come first; else the first one. And whether a file in front
     /// of that cannot be read.
-    pub(super) fn place_where(&self, wanted: impl Fn(&Head) -> bool) -> Result<(Place, bool)> {
+    pub(in crate::stream) fn place_where(&self, wanted: impl Fn(&Head) -> bool) -> Result<(Place, bool)> {
         let number = partition(0..to_u64(self.files.len()), |low, mid| {
             for number in (low..=mid).rev() {
                 match self.head(to_usize(number)) {
@@ -323,7 +323,7 @@ impl Snapshot {
     }
 
     /// What a file begins with; `None` if it cannot be read.
-    pub(super) fn head(&self, number: usize) -> Result<Option<Head>> {
+    pub(in crate::stream) fn head(&self, number: usize) -> Result<Option<Head>> {
         if let Some(head) = self.files.get(number).and_then(|slot| slot.known()) {
             return Ok(Some(head).filter(|head| head.start.id == self.id && head.start.position <= self.end.position));
         }
@@ -346,6 +346,11 @@ impl Snapshot {
         let message = format!("record {seq} was released; the oldest one left is {oldest}");
         Err(Error::new(ErrorKind::Trimmed(oldest), message))
     }
+}
+
+/// A file that cannot be read, now or ever.
+fn is_lost(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Corrupt(_) | ErrorKind::InvalidFile | ErrorKind::UnexpectedEof)
 }
 
 fn no_file() -> Error {

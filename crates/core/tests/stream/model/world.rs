@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use pstream_core::ErrorKind;
 use pstream_core::io::Io;
-use pstream_core::stream::{Level, Log, LogOptions, PendingKind};
+use pstream_core::stream::{Goal, Level, Log, LogOptions, PendingKind};
 use pstream_sim::{ResidencyModel, Rng, SectorModel, SimDisk};
 
 use super::Op;
@@ -142,6 +142,7 @@ impl World {
             6 => self.flush(&mut log),
             7 => log.watermark().map(|_| self.all_covered()),
             8 => log.prepare_next().map(|_| ()),
+            9 if rng.chance(1, 2) => self.trim(&mut log, rng),
             9 => self.release(&mut log),
             10 => {
                 self.seen.event("closed");
@@ -217,6 +218,18 @@ impl World {
             self.oracle.released = self.oracle.released.max(next.unwrap_or_default());
         }
         log.release_first().map(|_| ())
+    }
+
+    /// All files in front of some record, at once.
+    pub(super) fn trim(&mut self, log: &mut Log, rng: &mut Rng) -> pstream_core::Result<()> {
+        let before = rng.below(self.oracle.next_seq() + 2);
+        if !log.needs_recovery() {
+            let starts = crate::reader::read(&self.disk).map(|contents| contents.files).unwrap_or_default();
+            let start = starts.iter().map(|file| file.seq).take_while(|seq| *seq <= before).last();
+            self.oracle.released = self.oracle.released.max(start.unwrap_or_default());
+        }
+        self.seen.event("trimmed");
+        log.trim_now(Goal { before: Some(before), force: rng.chance(1, 2), ..Goal::default() }).map(|_| ())
     }
 
     /// The cache goes under memory pressure, or stays because somebody holds it (rule 2).

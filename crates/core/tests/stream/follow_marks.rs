@@ -287,15 +287,21 @@ fn what_looks_damaged_is_read_again() {
     disk.settle();
     let flip = |disk: &SimDisk| disk.flip_bit(path(1), crate::harness::file_offset(4152 + 168 + 80), 1).unwrap();
     flip(&disk);
-    let (other, evicted) = (disk.as_process(READER), AtomicBool::new(false));
+    let (other, armed) = (disk.as_process(READER), Arc::new(AtomicBool::new(false)));
+    let arm = Arc::clone(&armed);
     let io = Hooked::over(disk.as_process(READER).io(), move |call, _| {
-        if call == "evict" && !evicted.swap(true, Ordering::SeqCst) {
+        if call == "evict" && armed.swap(false, Ordering::SeqCst) {
             flip(&other);
         }
         Ok(())
     });
     let follower = Follower::open(Arc::new(io), Path::new(DIR), FollowOptions::new(NAME)).unwrap();
-    assert_eq!(shown(&follower).unwrap().len(), 3);
+    let mut reader = follower.refresh().unwrap().read(pstream_core::stream::read::ReadOptions::default()).unwrap();
+    arm.store(true, Ordering::SeqCst);
+    for seq in 0..3 {
+        assert_eq!(reader.next_batch().unwrap().unwrap().seq, seq);
+    }
+    assert!(!arm.load(Ordering::SeqCst));
     // The second time it is believed.
     flip(&disk);
     disk.drop_caches();

@@ -31,7 +31,7 @@ const appends = [
     title: 'append 256 bytes, 1,000 in flight, a promise each',
     contenders: ['plain', ...own, ...peerNames],
     inFlight: 1000,
-    mostBytes: 384 * MiB,
+    mostBytes: 256 * MiB,
     targets: { ts: { perSecond: 2.5e6, byPeer: 6, loopMs: 5 } },
     note: 'peers take 1,000 in one transaction, batch or call',
   },
@@ -41,7 +41,7 @@ const appends = [
     contenders: ['plain', ...own],
     inFlight: 4000,
     together: 1000,
-    mostBytes: 384 * MiB,
+    mostBytes: 256 * MiB,
     targets: { ts: { perSecond: 5e6, loopMs: 5 } },
   },
 ].map((definition) => ({

@@ -1,4 +1,5 @@
-// Results as tables for the terminal and for Markdown: one for the stream, one for opening it, one for block files.
+// Results as tables for the terminal and for Markdown: one for the stream, one for opening it, one for who consumes it, one
+// for block files.
 
 const KINDS = [
   {
@@ -33,6 +34,14 @@ const KINDS = [
     headings: ['case', 'who', 'ms', 'spread', 'ms more than empty', 'targets'],
     texts: [0, 1, 5],
     cells: openCells,
+  },
+  {
+    kind: 'consumers',
+    title: 'Consumers of a stream',
+    about: ['Through the package. Everything that is read is compared.'],
+    headings: ['case', 'figure', 'median', 'unit', 'spread', 'target'],
+    texts: [0, 1, 3, 5],
+    cells: consumerCells,
   },
   {
     kind: undefined,
@@ -85,6 +94,17 @@ function openCells(row) {
     row.moreMs.toFixed(1),
     verdicts(row),
   ]
+}
+
+function figure(value) {
+  if (value === 0) return '0'
+  if (Math.abs(value) >= 1000) return whole(value)
+  return value.toFixed(Math.abs(value) < 10 ? 2 : 1)
+}
+
+function consumerCells(row) {
+  const { median, min, max } = row.value
+  return [row.figure, figure(median), row.unit, `${figure(min)}–${figure(max)}`, verdicts(row)]
 }
 
 function blockVerdict({ contender, target, met }) {

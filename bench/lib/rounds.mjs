@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises'
 import { contenders } from './contenders.mjs'
 import { median, summarise } from './stats.mjs'
 
-const SECONDS_A_CASE = 20
+const SECONDS_A_CASE = 14
 
 /**
  * A case of storing or loading blocks.

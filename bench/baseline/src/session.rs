@@ -79,11 +79,13 @@ enum Request {
         path: PathBuf,
         records: Records,
     },
-    /// Makes a long stream that takes no space.
+    /// Makes a long stream without records: of holes, or of files that have their space and say what is in front of them.
     StreamCraft {
         path: PathBuf,
         files: u16,
         file_size: u64,
+        #[serde(default)]
+        reserved: bool,
     },
     /// Opens a stream for writing and closes it; the time is that of opening.
     StreamReopen {
@@ -181,7 +183,9 @@ impl Session {
                 }
             }
             Request::StreamVerify { path, records } => stream::verify(&path, records)?,
-            Request::StreamCraft { path, files, file_size } => stream::craft(&path, files, file_size)?,
+            Request::StreamCraft { path, files, file_size, reserved } => {
+                stream::craft(&path, files, file_size, reserved)?;
+            }
             Request::StreamReopen { path } => return took(stream::reopen(&path)?),
             Request::ChillFolder { path } => stream::chill(&path)?,
             Request::Remove { path } => {

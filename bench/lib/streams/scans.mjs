@@ -10,7 +10,7 @@ import { summariseStreams } from './stats.mjs'
 /** Records that a peer commits as one when its stream is made. */
 const WAVE_BYTES = 4 << 20
 const TURNS = 2
-const MOST_SECONDS = 15
+const MOST_SECONDS = 11
 
 export async function measureScans(definition, { baseline, directory, rounds, quick }) {
   const { found: all, missing: gone } = await streamContenders(definition.contenders, baseline)

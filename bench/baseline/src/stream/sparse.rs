@@ -1,17 +1,18 @@
-//! A long stream that takes no space: every file is a hole but the last, which says what is in front of it, and is empty
-//! as after a crash. Opening looks at no other one.
+//! A long stream that is made in no time: every file is a hole but the last, which says what is in front of it, and is
+//! empty as after a crash. Opening looks at no other one; what releases files does, and finds each begun and reserved if it
+//! was asked for.
 
 use std::fs::{self, File};
 use std::io::{Error, Result};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use pstream_core::Shape;
 use pstream_core::format::StreamId;
 use pstream_core::format::batch::BatchHeader;
 use pstream_core::format::block_header::{BlockHeader, Crossing};
 use pstream_core::format::file_batch::{FileBatch, Stamp};
 use pstream_core::stream::layout::Layout;
+use pstream_core::{BlockFile, CreateOptions, OsIo, Shape};
 
 use super::NAME;
 
@@ -19,30 +20,36 @@ const SHIFT: u32 = 16;
 /// 2020-01-01, in ms.
 const TIME_MS: u64 = 1_577_836_800_000;
 
-/// Makes a stream of so many files, each of so many bytes.
-pub(crate) fn craft(folder: &Path, files: u16, file_size: u64) -> Result<()> {
+/// Makes a stream of so many files, each of so many bytes; where they are `reserved`, all of them begin as the last does.
+pub(crate) fn craft(folder: &Path, files: u16, file_size: u64, reserved: bool) -> Result<()> {
     fs::create_dir_all(folder)?;
     let id = StreamId::new(0x6265_6e63_6865_7321).ok_or_else(|| Error::other("a stream id is not zero"))?;
     let shape = Shape::new(file_size >> SHIFT, SHIFT).map_err(Error::other)?;
     let layout = Layout::new(shape);
     let path = |index: u16| folder.join(format!("{NAME}.{index:04x}-{SHIFT}"));
-    for index in 1..files {
-        File::create_new(path(index))?.set_len(file_size)?;
+    for index in 1..=files {
+        if reserved {
+            BlockFile::create(&OsIo, &path(index), shape, CreateOptions::default()).map_err(Error::other)?;
+        } else {
+            File::create_new(path(index))?.set_len(file_size)?;
+        }
+        if !reserved && index < files {
+            continue;
+        }
+        let before = u64::from(index) - 1;
+        let start = FileBatch {
+            id,
+            index,
+            block_shift: SHIFT,
+            block_count: shape.block_count(),
+            position: before * layout.capacity(),
+            seq: before * 1000,
+            before: 1,
+        };
+        let file = File::options().write(true).open(path(index))?;
+        write(&file, layout, start)?;
+        file.sync_all()?;
     }
-    let last = File::create_new(path(files))?;
-    last.set_len(file_size)?;
-    let before = u64::from(files) - 1;
-    let start = FileBatch {
-        id,
-        index: files,
-        block_shift: SHIFT,
-        block_count: shape.block_count(),
-        position: before * layout.capacity(),
-        seq: before * 1000,
-        before: 1,
-    };
-    write(&last, layout, start)?;
-    last.sync_all()?;
     File::open(folder)?.sync_all()
 }
 

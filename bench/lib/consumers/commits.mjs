@@ -1,0 +1,144 @@
+// A cursor that is told of every record, a hundred thousand times a second.
+
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { stampRecord } from '../content.mjs'
+import { importPackage } from '../package.mjs'
+import { median } from '../stats.mjs'
+import { affordable, Figures, percentile } from './figures.mjs'
+import { blank, now, verifyAll } from './writing.mjs'
+
+/** A round has so many turns. */
+const TURNS = 5
+const TURN_MS = 120
+const TOGETHER = 1000
+const SLOT_BYTES = 4096
+/** A turn. */
+const WRITES = 40
+const ALONE = 40
+
+/** Bytes that this process has had the disk write. */
+const written = () => Number(/^write_bytes: (\d+)$/m.exec(readFileSync('/proc/self/io', 'utf8'))[1])
+
+/** Commits one seq after the other, each when the one before is done, and resolves to the nanoseconds of each. */
+async function commitAlone(cursor) {
+  const times = []
+  for (let i = 0; i < ALONE; i++) {
+    const started = now()
+    await cursor.commit(cursor.position)
+    times.push(now() - started)
+  }
+  return times
+}
+
+/** Commits one seq after the other for so long, and resolves to the nanoseconds of each and to what was written. */
+async function commitFor(cursor, milliseconds, perSecond) {
+  const [waits, all] = [[], []]
+  const [first, before] = [cursor.position, written()]
+  const started = now()
+  for (let time = started; time - started < milliseconds * 1e6; time = now()) {
+    const due = Math.floor(((time - started) / 1e9) * perSecond)
+    while (all.length < due) {
+      const [i, asked] = [all.length, now()]
+      const done = () => {
+        waits[i] = now() - asked
+        if (cursor.position <= first + i) throw new Error(`${first + i} is not committed: ${cursor.position}`)
+      }
+      all.push(cursor.commit(first + i).then(done))
+    }
+    await setTimeout(1)
+  }
+  await Promise.all(all)
+  return { waits, writes: (written() - before) / SLOT_BYTES, seconds: (now() - started) / 1e9 }
+}
+
+export async function measureCommits(definition, { baseline, directory, rounds, quick }) {
+  const { PersistentStream } = await importPackage()
+  const figures = new Figures()
+  const path = join(directory, definition.name)
+  mkdirSync(path)
+  const turnMs = quick ? TURN_MS / 4 : TURN_MS
+  let stream = await PersistentStream.open(path)
+  await append(
+    stream,
+    Math.ceil((definition.perSecond * turnMs * TURNS * (rounds + 2)) / 1000) + ALONE * TURNS * (rounds + 1),
+  )
+  const count = stream.nextSeq
+  const cursor = await stream.cursor('consumer')
+  const plain = new Plain(baseline, join(directory, 'plain'))
+  await plain.open()
+  for (const round of affordable(rounds)) {
+    // In turns: a disk that others use is fast now and slow then.
+    const [singles, alone, turns] = [[], [], []]
+    for (let turn = 0; turn < TURNS; turn++) {
+      singles.push(...(await plain.times(turn)))
+      alone.push(...(await commitAlone(cursor)))
+      turns.push(await commitFor(cursor, turnMs, definition.perSecond))
+    }
+    if (round === 0) continue
+    const unit = median(singles)
+    const sum = (value) => turns.reduce((total, turn) => total + value(turn), 0)
+    const seconds = sum((turn) => turn.seconds)
+    const waits = turns.flatMap((turn) => turn.waits)
+    figures.add('calls', waits.length / seconds)
+    figures.add('synced writes', sum((turn) => turn.writes) / seconds)
+    figures.add('an awaited one, p50', percentile(waits, 50) / unit)
+    figures.add('an awaited one, p99', percentile(waits, 99) / unit)
+    figures.add('one alone, p50', percentile(alone, 50) / unit)
+    figures.add('a synced write', unit / 1e6)
+    figures.add('a synced write, p99', percentile(singles, 99) / unit)
+  }
+  await plain.close()
+  const { position } = cursor
+  await stream.close()
+  stream = await PersistentStream.open(path)
+  const [info] = await stream.cursors()
+  if (info.position !== position) throw new Error(`the cursor is at ${info.position} instead of ${position}`)
+  await stream.close()
+  await verifyAll(baseline, path, count)
+  rmSync(path, { recursive: true })
+  return figures.result(definition)
+}
+
+async function append(stream, count) {
+  const list = Array.from({ length: TOGETHER }, blank)
+  while (stream.nextSeq < count) {
+    for (let i = 0; i < TOGETHER; i++) stampRecord(list[i], stream.nextSeq + i)
+    await stream.appendMany(list)
+  }
+}
+
+/** Synced writes of one block each, into a file as old as the cursor's. */
+class Plain {
+  #baseline
+  #path
+  #all = { first: 0, count: WRITES * TURNS, bytes: SLOT_BYTES, seed: 1 }
+
+  constructor(baseline, path) {
+    this.#baseline = baseline
+    this.#path = path
+  }
+
+  async open() {
+    const place = { path: this.#path, blockShift: Math.log2(SLOT_BYTES) }
+    await this.#baseline.ask('create', { ...place, work: this.#all, prewrite: true, filled: false })
+    await this.#baseline.ask('open', { ...place, contender: 'plain' })
+  }
+
+  /** The nanoseconds that each of some takes. */
+  async times(turn) {
+    const times = []
+    for (let first = turn * WRITES; first < (turn + 1) * WRITES; first++) {
+      const work = { ...this.#all, first, count: 1 }
+      times.push((await this.#baseline.ask('store', { contender: 'plain', work, layout: 'bytes' })).nanoseconds)
+    }
+    return times
+  }
+
+  async close() {
+    await this.#baseline.ask('close', { contender: 'plain' })
+    await this.#baseline.ask('verify', { path: this.#path, work: this.#all })
+    await this.#baseline.ask('remove', { path: this.#path })
+  }
+}

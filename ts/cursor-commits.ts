@@ -43,6 +43,8 @@ export class Commits implements Holder {
   #asked: (Commit | Seek)[] = []
   /** A write is under way. */
   #isBusy = false
+  /** A write is about to begin. */
+  #isAboutTo = false
   /** Records must become durable first. */
   #isListening = false
   /** Where the stream ended when it was closed. */
@@ -101,7 +103,13 @@ export class Commits implements Holder {
   #ask(make: (tell: (done: Done) => void) => Commit | Seek, waits: boolean): Promise<Done> {
     return new Promise((resolve) => {
       this.#asked.push(make(resolve))
-      if (!this.#isBusy && !waits) this.#next()
+      if (this.#isBusy || waits || this.#isAboutTo) return
+      // What comes with it in the same turn is written with it.
+      this.#isAboutTo = true
+      queueMicrotask(() => {
+        this.#isAboutTo = false
+        this.#look()
+      })
     })
   }
 

@@ -60,9 +60,22 @@ export class LiveSource implements Source, Waiter {
   }
 
   next(): Promise<Fetched | Failure> {
-    const next = this.#ahead ?? this.#load()
+    const next = this.#ahead ?? this.#begin()
     this.#ahead = undefined
     return next
+  }
+
+  /** To wait takes one promise, and no call that is suspended: thousands may do so. */
+  #begin(): Promise<Fetched | Failure> {
+    const position = this.#position
+    const mayRead = position === undefined || this.#isOver || this.#mustRead
+    if (mayRead || this.#side.tide.has(position, this.written)) return this.#load()
+    const turn = this.#turn
+    return new Promise((resolve) => {
+      this.seq = position
+      this.#wake = () => resolve(turn === this.#turn ? this.#load() : NOTHING)
+      this.#side.tide.wait(this)
+    })
   }
 
   prefetch(): void {

@@ -26,30 +26,22 @@ test('a short soak: everything is read back, and nothing grows', () => {
   expect(stdout).toMatch(/killed: [1-9]\d* times/)
 }, 120_000)
 
-// The soak must see what it is for.
-const grows = [
-  ['memory', /memory outside the heap .*GROWS/],
-  ['heap', /heap of JavaScript .*GROWS/],
-  ...(process.platform === 'linux' ? ([['descriptors', /open descriptors .*GROWS/]] as const) : []),
-  ...(process.platform === 'linux' ? ([['threads', /threads .*GROWS/]] as const) : []),
-] as const
-
-test.each(grows)(
-  'a leak of %s is seen',
-  (what, expected) => {
-    const { status, stdout, stderr } = soak('--seconds', '12', '--break', what)
-    expect(stdout).toMatch(expected)
-    expect({ status, stderr }).toEqual({ status: 1, stderr: 'soak: something has grown\n' })
-  },
-  120_000,
-)
+// The soak must see what it is for. Descriptors and threads are counted on Linux only.
+test('a leak is seen, of whatever', () => {
+  const { status, stdout, stderr } = soak('--seconds', '12', '--break', 'memory,heap,descriptors,threads')
+  const seen = ['memory of the process', 'heap of JavaScript', 'memory outside the heap']
+  if (process.platform === 'linux') seen.push('open descriptors', 'threads')
+  const grows = stdout.match(/^.*GROWS$/gm) ?? []
+  expect(grows.map((row) => row.split('  ')[0])).toEqual(expect.arrayContaining(seen))
+  expect({ status, stderr }).toEqual({ status: 1, stderr: 'soak: something has grown\n' })
+}, 60_000)
 
 test.each([
   ['lost', /^soak: reader: record 101 came where 100 was to come\n$/],
   ['twice', /^soak: reader: record 100 came where 101 was to come\n$/],
   ['bytes', /^soak: reader: record 100 is not what was appended: \d+ bytes\n$/],
 ])(
-  'a record that is %s is seen at once',
+  'a record that goes wrong is seen at once: %s',
   (what, expected) => {
     const { status, stderr } = soak('--seconds', '12', '--break', what)
     expect(stderr).toMatch(expected)

@@ -24,10 +24,12 @@ descriptors, threads, latency, disk.
   --minutes <n>   how long (default: 60); --seconds <n> likewise, 10 at least
   --dir <folder>  make the temporary folder there: it takes some 200 MiB (default: the system's)
   --write         write the result to docs/soak.md if all went well
-  --break <what>  do something wrong on purpose, and fail: ${breaks.join(', ')}
+  --break <what>  do things wrong on purpose, and fail: some of ${breaks.join(',')}
   --help          this text`
 
 const WINDOWS = 30
+/** The longest time between two of the things that are done to the streams. */
+const DISTURB_MS = 10_000
 const say = (text) => process.stdout.write(`${text}\n`)
 
 function readArguments() {
@@ -43,9 +45,10 @@ function readArguments() {
   })
   const seconds = values.seconds === undefined ? Number(values.minutes ?? 60) * 60 : Number(values.seconds)
   if (!(seconds >= 10)) throw new Error('it takes 10 seconds at least')
-  if (values.break !== undefined && !breaks.includes(values.break))
-    throw new Error(`there is no '${values.break}' to break: ${breaks.join(', ')}`)
-  return { ...values, seconds }
+  const broken = values.break?.split(',') ?? []
+  for (const what of broken)
+    if (!breaks.includes(what)) throw new Error(`there is no '${what}' to break: ${breaks.join(', ')}`)
+  return { ...values, seconds, broken }
 }
 
 /** One run. Throws what went wrong. */
@@ -59,11 +62,11 @@ async function soak(folder, options) {
     failures.push(error)
     wake()
   }
-  const main = new MainStream(folder, { fail, spoil: spoils.includes(options.break) ? options.break : undefined })
+  const main = new MainStream(folder, { fail, spoil: options.broken.find((what) => spoils.includes(what)) })
   const worker = new WorkerStream(folder, { fail })
   const victim = new VictimStream(folder, { fail })
   const follower = new Follower(folder, main, { fail })
-  leak(options.break)
+  for (const what of options.broken) leak(what)
   const work = async () => {
     for (const part of [main, worker, victim, follower]) await part.open()
     return run({ main, worker, victim, follower }, options.seconds)
@@ -74,22 +77,36 @@ async function soak(folder, options) {
 }
 
 async function run(parts, seconds) {
-  const { main, worker, victim } = parts
   const windows = []
   const started = performance.now()
   const length = (seconds * 1000) / WINDOWS
+  const disturb = disturber(parts, started, Math.min(2 * length, DISTURB_MS))
   say(heading)
   for (let index = 0; index < WINDOWS; index += 1) {
-    await sleep(Math.max(0, started + (index + 1) * length - performance.now()))
+    const end = started + (index + 1) * length
+    await disturb(end)
+    await sleep(Math.max(0, end - performance.now()))
     const window = await look(parts, (performance.now() - started) / 60_000)
     windows.push(window)
     say(line(window))
-    // One of them after every second window, but not in front of the end.
-    const next = [main, worker, victim][((index - 1) / 2) % 3]
-    if (next !== undefined && index < WINDOWS - 2) await next.reopen()
   }
   const totals = await finish(parts, performance.now() - started)
   return { seconds, windows, rows: compare(windows, seconds), totals }
+}
+
+/** Reopens, terminates and kills in turn, up to some moment. */
+function disturber({ main, worker, victim }, started, pace) {
+  const all = [main, worker, victim]
+  let turn = 0
+  let due = started + pace
+  return async (end) => {
+    while (due < end) {
+      await sleep(Math.max(0, due - performance.now()))
+      await all[turn % all.length].reopen()
+      turn += 1
+      due = Math.max(due, performance.now()) + pace
+    }
+  }
 }
 
 /** What everything takes, once the readers have caught up. */

@@ -15,13 +15,14 @@ export PSTREAM_MODEL_FROM="${PSTREAM_MODEL_FROM:-$(date +%s)000}"
 export PSTREAM_KILL_ROUNDS="${PSTREAM_KILL_ROUNDS:-5000}"
 
 # A job is a function, and its name in the list.
-jobs=(campaign kills fuzz mutants rules)
+jobs=(campaign kills soak fuzz mutants rules)
 
 campaign() {
   echo "seeds from $PSTREAM_MODEL_FROM on"
   CARGO_PROFILE_TEST_OPT_LEVEL=3 cargo test -p pstream-core --test stream model -- --nocapture
 }
 kills() { npm run build && npx vitest run stream-crash --testNamePattern killed; }
+soak() { npm run soak -- --minutes 60; }
 # An hour in all, of five targets.
 fuzz() { scripts/fuzz.sh 720; }
 mutants() { env -u PSTREAM_MODEL_STATES -u PSTREAM_MODEL_FROM node scripts/mutants.mjs; }

@@ -5,6 +5,8 @@
 //   node scripts/run.mjs ready          lint, format check, clippy, types, every test: what a commit must pass
 //   node scripts/run.mjs build          builds what is stale
 //   node scripts/run.mjs bench [...]    builds what is stale and runs the benchmarks
+//   node scripts/run.mjs soak [...]     builds what is stale and runs the soak
+//   node scripts/run.mjs example <name> [...]  builds what is stale and runs an example
 //
 // Each says what it is doing when that takes longer than a second.
 
@@ -245,6 +247,14 @@ switch (command) {
     await build()
     handOver('bench/run.mjs', rest)
     break
+  case 'soak':
+    await build()
+    handOver('scripts/soak.mjs', rest)
+    break
+  case 'example':
+    await build()
+    handOver(`examples/${rest[0]}.mjs`, rest.slice(1))
+    break
   case 'test':
     await build()
     await test()
@@ -255,5 +265,7 @@ switch (command) {
     await test()
     break
   default:
-    stop('usage: node scripts/run.mjs start [file] | test | ready | build | bench [options]')
+    stop(
+      'usage: node scripts/run.mjs start [file] | test | ready | build | bench [...] | soak [...] | example <name> [...]',
+    )
 }

@@ -9,7 +9,7 @@ const known = (value) => (value === undefined ? '-' : `${value}`)
 const columns = [
   ['minute', ({ minute }) => minute.toFixed(minute < 10 ? 2 : 1)],
   ['records', ({ records }) => `${records}`],
-  ['MiB', ({ bytes }) => mib(bytes)],
+  ['main MiB', ({ bytes }) => mib(bytes)],
   ['p50 ms', ({ p50 }) => p50?.toFixed(2)],
   ['p99 ms', ({ p99 }) => p99?.toFixed(2)],
   ['rss MiB', ({ rss }) => mib(rss)],
@@ -42,7 +42,7 @@ function table(head, rows) {
 
 /** A page of a run that went well. */
 export function page({ seconds, windows, rows, totals }) {
-  const machine = `${type()} ${process.platform} ${process.arch}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`
+  const machine = `${type()} ${process.arch}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`
   const facts = totals.map(([what, value]) => `- ${what}: ${value}`).join('\n')
   // A dozen windows say enough.
   const every = Math.ceil(windows.length / 12)
@@ -66,7 +66,7 @@ ${table(
 
 ## In the course of time
 
-Memory after a garbage collection. "Other" is the process that reads.
+Memory after a garbage collection. The records are those of all three streams, the MiB those appended in the main thread. "Other" is the process that reads.
 
 ${table(
   columns.map(([name]) => name),

@@ -184,8 +184,8 @@ export class Cursor<T = OwnBytes> implements AsyncIterable<StreamRecord<T>>, Asy
   }
 
   /**
-   * Gives the cursor up: reads of it end, and what was committed before is settled. Somebody else may open it then. May be
-   * called again.
+   * Gives the cursor up: reads of it end, and what was committed before is settled, whose promises tell of errors. Somebody
+   * else may open it then. May be called again; never rejects.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close(() => this.#commits.idle())

@@ -118,7 +118,7 @@ impl LogOptions {
                 "file size must be a whole number of blocks, {blocks} or more, not {file_size} bytes"
             ));
         }
-        let first = self.first_size();
+        let first = self.first_file_size.unwrap_or_else(|| self.first_size());
         if !whole(first) || self.blocks_of(first) < LEAST_BLOCKS_EVER || first > file_size {
             return refuse(format!(
                 "first file size must be a whole number of blocks, {LEAST_BLOCKS_EVER} or more, and at most the file \

@@ -60,7 +60,13 @@ test('limitBytes: refused before anything is written, and goes on once something
   expect(error.message).toContain('limitBytes is 4194304')
   const refused = opened.durableSeq
   expect(opened.stats().bytesOnDisk).toBe(4 * MiB)
-  expect(await failure(opened.append(new Uint8Array(100_000)))).toBeInstanceOf(LimitError)
+  async function theCaller() {
+    await opened.append(new Uint8Array(100_000))
+  }
+  // What the commit thread has refused: its stack shows who has waited for it all the same.
+  const late = await failure(theCaller())
+  expect(late).toBeInstanceOf(LimitError)
+  expect(late.stack).toMatch(/ at (async )?theCaller /)
   opened.write(new Uint8Array(100_000))
   expect(await failure(opened.flush())).toBeInstanceOf(LimitError)
   expect(await seqsOf(opened.read())).toEqual(range(0, refused))

@@ -245,12 +245,19 @@ export class PersistentStream<
    * `PSTREAM_SYNC_FAILED` or `PSTREAM_IO`.
    * An abort ends the wait, not the append: the record may be in the stream.
    */
-  async append(data: In, options?: AppendOptions): Promise<number> {
-    if (options === undefined) {
+  append(data: In, options?: AppendOptions): Promise<number> {
+    if (options !== undefined) return this.#appendWith(data, options)
+    // Not an async function, which makes one more of everything. Of 1,000 in flight: 1.51 million a second, with it 1.42.
+    try {
       const item = this.#encode('data', data)
       this.#appender.checkOpen()
-      return unwrap(await this.#appender.append(item, this.#durability))
+      return this.#appender.append(item, this.#durability).then(unwrap<number>)
+    } catch (error) {
+      return Promise.reject(error)
     }
+  }
+
+  async #appendWith(data: In, options: AppendOptions): Promise<number> {
     const { level, signal } = this.#appendOptions(options)
     const item = this.#encode('data', data)
     this.#appender.checkOpen()

@@ -322,13 +322,6 @@ export const kinds = [
     tests: log,
   },
   {
-    what: 'rule 8, a file counts when something in it does',
-    in: ['crates/core/src/stream/follow_files.rs'],
-    text: 'end.position >= first.position || number == 0',
-    instead: 'end.position >= start.position || number == 0',
-    tests: log,
-  },
-  {
     what: 'rule 8, what looks damaged is read again',
     in: ['crates/core/src/stream/read/chain.rs'],
     text: 'self.part.segment.evict();',

@@ -477,17 +477,19 @@ export const kinds = [
     what: 'rule 14, a file begins as zeros',
     edits: [
       {
-        in: 'crates/core/src/stream/active.rs',
-        text: '        self.sequence.release(&first)?;',
-        instead: `        let mut old = vec![0; super::short(first.shape().size())];
-        first.read_at(0, &mut [std::io::IoSliceMut::new(&mut old)])?;
-        self.sequence.release(&first)?;
-        roll::RECYCLED.set(Some(old));`,
+        in: 'crates/core/src/stream/trim.rs',
+        text: '        self.sequence.release_named(file.index(), file.path(), next.index())?;',
+        instead: `        let mut old = vec![0; super::short(len)];
+        let keep = crate::file::CachePolicy::Keep;
+        crate::file::BlockFile::open_behind_writer(&*self.io, file.path(), file.block_shift(), keep)?
+            .read_at(0, &mut [std::io::IoSliceMut::new(&mut old)])?;
+        self.sequence.release_named(file.index(), file.path(), next.index())?;
+        super::roll::RECYCLED.set(Some(old));`,
       },
       {
         in: 'crates/core/src/stream/roll.rs',
-        text: '        let file = self.sequence.alloc(Some(self.options.blocks_of(self.size(need)?)))?;',
-        instead: `        let file = self.sequence.alloc(Some(self.options.blocks_of(self.size(need)?)))?;
+        text: '        let file = self.sequence.alloc(Some(self.options.blocks_of(size))).map_err(as_limit)?;',
+        instead: `        let file = self.sequence.alloc(Some(self.options.blocks_of(size))).map_err(as_limit)?;
         if let Some(old) = RECYCLED.take().filter(|old| super::long(old.len()) == file.shape().size()) {
             for (number, piece) in old.chunks(1 << 16).enumerate() {
                 file.write_at(super::long(number) << 16, &[std::io::IoSlice::new(piece)], Durability::Cached)?;

@@ -32,7 +32,7 @@ test.runIf(process.platform === 'linux')('five hundred readers near the end read
   expect(Number(stdout)).toBeLessThan(100)
 })
 
-test('a read that waits takes eight KiB at most, with everything', { timeout: 60_000 }, () => {
+test('a read that waits takes eight KiB at most, with everything; ten from Node.js 22 on', { timeout: 60_000 }, () => {
   const script = `${prologue}
     await stream.appendMany(['a', 'b', 'c'])
     const follow = async (options) => { for await (const _ of stream.read({ live: true, ...options })); }
@@ -55,7 +55,9 @@ test('a read that waits takes eight KiB at most, with everything', { timeout: 60
   const { stdout, stderr } = run(script, folder())
   expect(stderr).toBe('')
   expect(Number(stdout)).toBeGreaterThan(0)
-  expect(Number(stdout)).toBeLessThan(8192)
+  // What the promises of a loop take is V8's: 9,050 bytes in all were seen with Node.js 22 and 24.
+  const most = Number.parseInt(process.versions.node, 10) < 22 ? 8192 : 10_240
+  expect(Number(stdout)).toBeLessThan(most)
 })
 
 test('memory stays flat, with readers that follow and one that does not', { timeout: 60_000 }, () => {

@@ -111,7 +111,10 @@ test('a stream that is larger than its limit goes on', async () => {
   // The file in use, of 32 MiB, must be full first.
   await fill(opened, 600)
   expect(opened.stats().bytesOnDisk).toBeLessThanOrEqual(4 * MiB)
-  expect(await seqsOf(opened.read())).toEqual(range(opened.oldestSeq, 900))
+  // The last trim may be under way still.
+  const seqs = await seqsOf(opened.read())
+  expect(seqs).toEqual(range(seqs[0] ?? 0, 900))
+  expect(seqs[0]).toBeLessThanOrEqual(opened.oldestSeq)
 })
 
 test('bad options', async () => {

@@ -46,6 +46,11 @@ impl Piece {
         Self { memory, start, len: 0, capacity, offset: 0 }
     }
 
+    /// One without memory, to stand in for another.
+    fn empty() -> Self {
+        Self { memory: Vec::new(), start: 0, len: 0, capacity: 0, offset: 0 }
+    }
+
     fn bytes(&self) -> &[u8] {
         self.memory.get(self.start..self.start.saturating_add(self.len)).unwrap_or_default()
     }
@@ -156,12 +161,6 @@ impl<'a> Stage<'a> {
     }
 }
 
-impl Piece {
-    fn empty() -> Self {
-        Self { memory: Vec::new(), start: 0, len: 0, capacity: 0, offset: 0 }
-    }
-}
-
 /// The way of the pieces to the thread that writes them, and back.
 struct Lane {
     full: SyncSender<Piece>,
@@ -189,7 +188,8 @@ impl BlockFile {
 
     /// Writes what `compose` puts, `len` bytes at most, from `offset` on, which is a multiple of [`DIRECT_ALIGNMENT`]; past
     /// the page cache where the file system can. Durable when it returns. Behind the last byte there are zeros up to the
-    /// end of its sector. What was written before without a sync may be durable then or not.
+    /// end of its sector. Nothing of the range may be in the cache and not synced: past the cache it would be written over
+    /// by that later. What was written elsewhere without a sync may be durable then or not.
     ///
     /// # Errors
     ///

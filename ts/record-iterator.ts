@@ -178,8 +178,10 @@ export class RunIterator<R> implements RecordIterator<R> {
     if (this.#run?.isGone) this.#goBack()
     else if (this.#run !== undefined) this.#position = this.#run.nextSeq
     this.#run = undefined
-    // Not a promise more than it takes: thousands may wait for what is to come.
-    return this.#ended ? NOTHING : this.#until(this.#source.next())
+    if (this.#ended) return NOTHING
+    const next = this.#source.next()
+    // Not a promise more than it takes: thousands may wait for what is to come, and releasing the source ends such a wait.
+    return this.#signal === undefined && this.#source.isWaiting ? next : this.#until(next)
   }
 
   #goOn({ memory, records, gaps, end }: Fetched): void {

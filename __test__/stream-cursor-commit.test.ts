@@ -43,6 +43,42 @@ test('what comes together is written together', async () => {
   expect(writes(root, 'a') - before).toBe(1)
 })
 
+test('those of one turn share a promise, and a seek among them has its turn', async () => {
+  const root = folder()
+  const opened = await stream(root)
+  await appendEach(opened, 10)
+  const cursor = await opened.cursor('a')
+  const before = writes(root, 'a')
+  const [first, second] = [cursor.commit(2), cursor.commit(8)]
+  expect(second).toBe(first)
+  const seek = cursor.seek(1)
+  const behind = cursor.commit(4)
+  expect(behind).not.toBe(first)
+  await first
+  expect(cursor.position).toBe(9)
+  await seek
+  expect(cursor.position).toBe(1)
+  await behind
+  expect([cursor.position, kept(root, 'a')]).toEqual([5, 5])
+  expect(writes(root, 'a') - before).toBe(3)
+})
+
+test('one that comes while another is written is in the next write', async () => {
+  const root = folder()
+  const opened = await stream(root)
+  await appendEach(opened, 10)
+  const cursor = await opened.cursor('a')
+  const before = writes(root, 'a')
+  const first = cursor.commit(2)
+  await Promise.resolve()
+  const [second, third] = [cursor.commit(8), cursor.commit(6)]
+  expect([second === first, third === second]).toEqual([false, true])
+  await first
+  expect(cursor.position).toBe(3)
+  await third
+  expect([cursor.position, writes(root, 'a') - before]).toEqual([9, 2])
+})
+
 test('each is durable when it resolves, after two writes at most', async () => {
   const root = folder()
   const opened = await stream(root)

@@ -1,6 +1,6 @@
 /** The commits and seeks of a cursor, in the order of the calls, with one write under way at most. */
 
-import { isFailure } from './failure.js'
+import { isFailure, unwrap } from './failure.js'
 import type { Gate } from './gate.js'
 import { type Holder, hold, release } from './keep-alive.js'
 import type { Failure, NativeCursor, RawReadOptions, RawStanding } from './native.js'
@@ -10,11 +10,11 @@ import type { ReadSide } from './run-source.js'
 export type Done = Failure | undefined
 
 interface Commit {
-  /** One past the seq. */
-  readonly target: number
+  /** One past the seq. Grows as long as others may join. */
+  target: number
   /** Of a record that was not durable at the call: what was doubted then. */
   readonly doubts: number | undefined
-  tell(done: Done): void
+  tell: (done: Done) => void
 }
 
 interface Seek {
@@ -45,6 +45,8 @@ export class Commits implements Holder {
   #isBusy = false
   /** A write is about to begin. */
   #isAboutTo = false
+  /** The commit of durable records that the next write begins with: what is asked for until then is a part of it. */
+  #joint: { readonly commit: Commit; readonly done: Promise<void> } | undefined
   /** Records must become durable first. */
   #isListening = false
   /** Where the stream ended when it was closed. */
@@ -58,18 +60,19 @@ export class Commits implements Holder {
   }
 
   /** Everything in front of `target` has been handled. */
-  commit(target: number): Promise<Done> {
-    if (target <= this.position && this.#asked.length === 0) return Promise.resolve(undefined)
-    const isDurable = target <= this.#durable()
-    const doubts = isDurable ? undefined : this.#doubts()
-    if (doubts !== undefined && doubts % 2 === 1) return Promise.resolve(lost(target))
+  commit(target: number): Promise<void> {
+    if (target <= this.position && this.#asked.length === 0) return Promise.resolve()
+    if (target <= this.#durable()) return this.#join(target)
+    const doubts = this.#doubts()
     // What cannot be begun now need not be looked for.
-    return this.#ask((tell) => ({ target, doubts, tell }), this.#isListening && !isDurable)
+    const done = doubts % 2 === 1 ? lost(target) : this.#ask((tell) => ({ target, doubts, tell }), this.#isListening)
+    return told(done)
   }
 
   /** Goes elsewhere, when everything asked for before is done. */
-  seek(to: Seek['to']): Promise<Done> {
-    return this.#ask((tell) => ({ to, tell }), false)
+  seek(to: Seek['to']): Promise<void> {
+    this.#joint = undefined
+    return told(this.#ask((tell) => ({ to, tell }), false))
   }
 
   /** Resolves when nothing is asked for any more. */
@@ -100,6 +103,19 @@ export class Commits implements Holder {
   /** Nothing that is pending here is a record: whoever comes next is given it again. */
   flushAtExit(): undefined {}
 
+  /** One promise for all that are written together: a consumer may commit a hundred thousand times a second. */
+  #join(target: number): Promise<void> {
+    const joint = this.#joint
+    if (joint !== undefined) {
+      joint.commit.target = Math.max(joint.commit.target, target)
+      return joint.done
+    }
+    const commit: Commit = { target, doubts: undefined, tell: () => {} }
+    const done = told(this.#ask((tell) => Object.assign(commit, { tell }), false))
+    this.#joint = { commit, done }
+    return done
+  }
+
   #ask(make: (tell: (done: Done) => void) => Commit | Seek, waits: boolean): Promise<Done> {
     return new Promise((resolve) => {
       this.#asked.push(make(resolve))
@@ -115,6 +131,7 @@ export class Commits implements Holder {
 
   /** Begins what can be begun. */
   #next(): void {
+    this.#joint = undefined
     this.#giveUp()
     const first = this.#asked[0]
     if (first === undefined) {
@@ -213,6 +230,10 @@ export class Commits implements Holder {
   #doubts(): number {
     return this.#plan.side.doubts
   }
+}
+
+async function told(done: Done | Promise<Done>): Promise<void> {
+  unwrap(await done)
 }
 
 function lost(target: number): Failure {

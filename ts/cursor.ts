@@ -144,7 +144,7 @@ export class Cursor<T = OwnBytes> implements AsyncIterable<StreamRecord<T>>, Asy
   /**
    * The record `seq` has been handled, and all before it. Durable when it resolves; a position that is beyond it already
    * stays where it is. Cheap to call often, awaited or not: those that come while one is being written are written together,
-   * as one.
+   * as one, and have one promise; to await the last of them is enough.
    *
    * Of a record that is not durable itself it waits until it is: with `durability: 'written'` for `syncIntervalMs` at most, or
    * for a flush.
@@ -155,17 +155,31 @@ export class Cursor<T = OwnBytes> implements AsyncIterable<StreamRecord<T>>, Asy
    *
    * @param seq - 0 to 2^53 - 1.
    */
-  async commit(seq: number): Promise<void> {
-    const target = integer('seq', seq, 0, Number.MAX_SAFE_INTEGER) + 1
-    this.#checkOpen()
-    const { side, reader } = this.#plan
-    if (side.isFollowed && target > reader.nextSeq) unwrap<Failure | undefined>(await side.refresh())
-    if (target > this.position && target > this.#plan.reader.nextSeq) {
-      throw new InvalidInputError(
-        `seq must be that of a record: the newest one is in front of ${this.#plan.reader.nextSeq}, not ${seq}`,
-      )
+  commit(seq: number): Promise<void> {
+    // Called very often: no async function, which would make a promise of its own for each call.
+    try {
+      const target = integer('seq', seq, 0, Number.MAX_SAFE_INTEGER) + 1
+      this.#checkOpen()
+      const { side, reader } = this.#plan
+      if (target <= this.position || target <= reader.nextSeq) return this.#commits.commit(target)
+      return side.isFollowed ? this.#commitUnknown(target) : Promise.reject(this.#unknown(target))
+    } catch (error) {
+      return Promise.reject(error)
     }
-    unwrap(await this.#commits.commit(target))
+  }
+
+  /** A record that this process has not heard of yet. */
+  async #commitUnknown(target: number): Promise<void> {
+    unwrap<Failure | undefined>(await this.#plan.side.refresh())
+    if (target > this.#plan.reader.nextSeq) throw this.#unknown(target)
+    await this.#commits.commit(target)
+  }
+
+  #unknown(target: number): InvalidInputError {
+    const { nextSeq } = this.#plan.reader
+    return new InvalidInputError(
+      `seq must be that of a record: the newest one is in front of ${nextSeq}, not ${target - 1}`,
+    )
   }
 
   /**
@@ -180,7 +194,7 @@ export class Cursor<T = OwnBytes> implements AsyncIterable<StreamRecord<T>>, Asy
     if (to === undefined) throw refuse('to', `an integer from 0 to 2^53 - 1, a valid Date, 'oldest' or 'end'`, to)
     const where = place('to', to)
     this.#checkOpen()
-    unwrap(await this.#commits.seek(where))
+    await this.#commits.seek(where)
   }
 
   /**

@@ -1,34 +1,10 @@
 // The package loads as an ES module and by require(), makes nothing global, and says what is wrong when its binary is
 // missing or broken.
 
-import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { folder } from './support/folder.js'
-
-const repository = fileURLToPath(new URL('..', import.meta.url))
-
-function node(cwd: string, args: string[], env: NodeJS.ProcessEnv = {}) {
-  return spawnSync(process.execPath, args, { cwd, encoding: 'utf8', env: { ...process.env, ...env } })
-}
-
-/** A project that has a copy of the package, with its binary or without. */
-function project({ binary }: { binary: boolean }): string {
-  const root = folder()
-  const target = join(root, 'node_modules', 'pstream')
-  mkdirSync(target, { recursive: true })
-  cpSync(join(repository, 'package.json'), join(target, 'package.json'))
-  cpSync(join(repository, 'dist'), join(target, 'dist'), { recursive: true })
-  if (!binary) for (const name of binariesOf(target)) rmSync(name)
-  return root
-}
-
-function binariesOf(target: string): string[] {
-  const dist = join(target, 'dist')
-  return readdirSync(dist).flatMap((name) => (name.endsWith('.node') ? [join(dist, name)] : []))
-}
+import { binariesOf, node, project, repository } from './support/projects.js'
 
 const use = `.create('data', { blockCount: 1, blockShift: 12 }).then((file) => file.close()).then(() => console.log('done'))`
 const report = `.catch((error) => console.log(JSON.stringify({ ...error, name: error.name, message: error.message })))`

@@ -1,11 +1,12 @@
 // Programs that a bundler has put into one file: with pstream left outside, and with it inside, as an ES module and as
 // CommonJS.
 
-import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { build, type Format } from 'esbuild'
 import { expect, test } from 'vitest'
-import { binariesOf, node, project, repository } from './support/projects.js'
+import { binaries } from './support/installed.js'
+import { addPlatformPackage, node, project } from './support/projects.js'
 
 const program = `import { PersistentStream } from 'pstream'
 PersistentStream.open('./data', { name: 'log' }).then(async (stream) => {
@@ -34,18 +35,13 @@ test.each(formats)('with the package inside and the binary beside it, %s', async
   const { root, file } = await bundle(format, [])
   rmSync(join(root, 'node_modules'), { recursive: true })
   expect(node(root, [file]).stdout).toMatch(/^PSTREAM_NATIVE_MISSING .* install the package pstream-/)
-  for (const binary of binariesOf(repository)) cpSync(binary, join(root, 'out', basename(binary)))
+  for (const binary of binaries()) cpSync(binary, join(root, 'out', basename(binary)))
   expect(node(root, [file])).toMatchObject({ stdout: '0\n', stderr: '' })
 })
 
 test.each(formats)('with the package inside and the platform package installed, %s', async (format) => {
   const { root, file } = await bundle(format, [])
   rmSync(join(root, 'node_modules'), { recursive: true })
-  const [binary = ''] = binariesOf(repository)
-  const name = `pstream-${basename(binary).split('.')[1]}`
-  const home = join(root, 'node_modules', name)
-  mkdirSync(home, { recursive: true })
-  writeFileSync(join(home, 'package.json'), JSON.stringify({ name, main: basename(binary) }))
-  cpSync(binary, join(home, basename(binary)))
+  addPlatformPackage(root, readFileSync(binaries()[0] ?? ''))
   expect(node(root, [file])).toMatchObject({ stdout: '0\n', stderr: '' })
 })

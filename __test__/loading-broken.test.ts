@@ -1,17 +1,17 @@
 // What a binary can be other than right: each is an error that names it, what is wrong, and what helps; none ends the
 // process.
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
-import { binariesOf, node, project, repository } from './support/projects.js'
+import { binaries, packageFolder } from './support/installed.js'
+import { addPlatformPackage, node, platformPackage, project } from './support/projects.js'
 
-const [binary = ''] = binariesOf(repository)
-const platform = basename(binary).split('.')[1] ?? ''
+const platform = platformPackage.replace('pstream-', '')
 let good: Buffer
 
 beforeAll(() => {
-  good = readFileSync(binary)
+  good = readFileSync(binaries()[0] ?? '')
 })
 
 interface Failure {
@@ -20,18 +20,10 @@ interface Failure {
   message: string
 }
 
-/** The package of this platform, with these bytes for its binary. */
-function addPackage(root: string, bytes: Uint8Array) {
-  const home = join(root, 'node_modules', `pstream-${platform}`)
-  mkdirSync(home)
-  writeFileSync(join(home, 'package.json'), JSON.stringify({ name: `pstream-${platform}`, main: basename(binary) }))
-  writeFileSync(join(home, basename(binary)), bytes)
-}
-
 /** What the first call fails with, in a project of its own whose platform package is this file. */
 function failure({ bytes, before = '', env = {} }: { bytes?: Uint8Array; before?: string; env?: NodeJS.ProcessEnv }) {
   const root = project({ binary: false })
-  if (bytes !== undefined) addPackage(root, bytes)
+  if (bytes !== undefined) addPlatformPackage(root, bytes)
   const script = `import { PersistentStream } from 'pstream'
     ${before}
     await PersistentStream.open('data').then(
@@ -89,9 +81,9 @@ test.skipIf(process.platform !== 'linux')('of another system', () => {
 })
 
 test('of another version, from a package of its own', () => {
-  const { version } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
+  const { version } = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8'))
   const root = project({ binary: false })
-  addPackage(root, good)
+  addPlatformPackage(root, good)
   const native = join(root, 'node_modules', 'pstream', 'dist', 'native.js')
   writeFileSync(native, readFileSync(native, 'utf8').replace(`'${version}'`, `'9.9.9'`))
   const script = `const { PersistentStream } = require('pstream')
@@ -107,7 +99,7 @@ test('a variable that points nowhere, or at something else', () => {
   expect(nowhere).toContain('nowhere.node')
   expect(nowhere).toContain('NAPI_RS_NATIVE_LIBRARY_PATH is set, and there is no such file')
 
-  const other = failure({ bytes: good, env: { NAPI_RS_NATIVE_LIBRARY_PATH: join(repository, 'package.json') } })
+  const other = failure({ bytes: good, env: { NAPI_RS_NATIVE_LIBRARY_PATH: join(packageFolder, 'package.json') } })
   expect(other).toContain('could not be loaded')
 })
 

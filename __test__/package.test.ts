@@ -8,8 +8,8 @@ import { parseTriple } from '@napi-rs/cli'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { installed, type Packed, packed } from './support/packed.js'
-import { node, repository } from './support/projects.js'
+import { installed, type Packed, packed, repository } from './support/packed.js'
+import { node } from './support/projects.js'
 
 const readJson = (...path: string[]) => JSON.parse(readFileSync(join(...path), 'utf8'))
 

@@ -3,8 +3,10 @@
 import { spawnSync } from 'node:child_process'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { folder, temporaryFolder } from './folder.js'
-import { repository } from './projects.js'
+
+export const repository = fileURLToPath(new URL('../..', import.meta.url))
 
 export interface Packed {
   /** The tarballs of the package and of this platform's. */

@@ -1,8 +1,8 @@
 // The package as it is published: what is in the tarballs, what the judges of packages say of them, and that an empty
 // folder with only Node.js can install them, without network and scripts, and use them in every way.
 
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { join, posix } from 'node:path'
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core'
 import { parseTriple } from '@napi-rs/cli'
 import { publint } from 'publint'
@@ -42,16 +42,22 @@ test('what is in the package', () => {
   expect(manifest.optionalDependencies).toEqual(Object.fromEntries(platforms.map((name: string) => [name, version])))
 })
 
-test('the README of the package leads to what is there, or to the repository', () => {
+test('the pages in the package lead to what is there, or to the repository', () => {
   const files = contents(made.tarballs[0])
-  const links = [...(files.get('README.md') ?? '').matchAll(/\]\(([^)]+)\)/g)].map(([, link = '']) => link)
-  expect(links.length).toBeGreaterThan(10)
-  const local = links.filter((link) => !/^(https:|#)/.test(link)).map((link) => link.replace(/#.*/, ''))
-  expect(local.filter((link) => !files.has(link))).toEqual([])
   const { version } = readJson(repository, 'package.json')
-  const home = `https://github.com/pstream/pstream/`
-  for (const link of links.filter((one) => one.startsWith(home)))
-    expect(link).toMatch(new RegExp(`^${home}(blob|tree|raw)/v${version.replaceAll('.', '\\.')}/`))
+  const home = 'https://github.com/pstream/pstream/'
+  for (const page of [...files.keys()].filter((name) => name.endsWith('.md'))) {
+    const links = [...(files.get(page) ?? '').matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link)
+    expect(links.length).toBeGreaterThan(0)
+    const local = links.filter((link) => !/^(https?:|#)/.test(link)).map((link) => link.replace(/#.*/, ''))
+    expect(local.filter((link) => !files.has(posix.join(posix.dirname(page), link)))).toEqual([])
+    for (const link of links.filter((one) => one.startsWith(home))) {
+      expect(link).toMatch(/^https:\/\/github\.com\/pstream\/pstream\/(blob|tree|raw)\/v/)
+      const [, , tag, ...path] = link.slice(home.length - 1).split('/')
+      expect(tag).toBe(`v${version}`)
+      expect(existsSync(join(repository, path.join('/').replace(/#.*/, ''))), link).toBe(true)
+    }
+  }
 })
 
 test('the packages of platforms: one for each target, all alike', () => {

@@ -23,7 +23,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { join, relative, resolve } from 'node:path'
+import { join, posix, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { check, inspect } from './binaries/inspect.mjs'
 import { binaries, root, tarballs } from './binaries/places.mjs'
@@ -44,11 +44,13 @@ function published({ scripts: _scripts, devDependencies: _tools, napi: _targets,
   return { ...manifest, optionalDependencies: Object.fromEntries(targets.map(({ name }) => [name, manifest.version])) }
 }
 
-/** Links to files that are not in the package lead to the repository, at this version. */
-function withLinks(text, { version, files, repository }) {
+/** The text of a page whose links to files that are not in the package lead to the repository, at this version. */
+function withLinks(page, { version, files, repository }) {
   const home = repository.url.replace(/^git\+|\.git$/g, '')
   const isThere = (path) => files.some((file) => path === file || path.startsWith(`${file}/`))
-  return text.replace(/(!?)\[([^\]]*)\]\((?!https?:|#)([^)\s]+)\)/g, (whole, image, label, path) => {
+  const text = readFileSync(join(root, page), 'utf8')
+  return text.replace(/(!?)\[([^\]]*)\]\((?!https?:|#)([^)\s]+)\)/g, (whole, image, label, link) => {
+    const path = posix.join(posix.dirname(page), link)
     if (!image && isThere(path.replace(/#.*/, ''))) return whole
     const kind = image ? 'raw' : path.endsWith('/') ? 'tree' : 'blob'
     return `${image}[${label}](${home}/${kind}/v${version}/${path})`
@@ -61,7 +63,8 @@ function stageRoot(folder, manifest) {
   for (const file of new Set(wanted))
     if (existsSync(join(root, file))) cpSync(join(root, file), join(folder, file), { recursive: true })
   writeJson(join(folder, 'package.json'), published(manifest))
-  writeFileSync(join(folder, 'README.md'), withLinks(readFileSync(join(root, 'README.md'), 'utf8'), manifest))
+  for (const page of ['README.md', ...wanted.filter((file) => file.endsWith('.md') && existsSync(join(root, file)))])
+    writeFileSync(join(folder, page), withLinks(page, manifest))
 }
 
 function stagePlatform(folder, { platform, name, file }, version, from) {

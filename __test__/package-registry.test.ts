@@ -53,7 +53,7 @@ beforeAll(async () => {
 
 afterAll(() => {
   server.close()
-  made.remove()
+  made?.remove()
 })
 
 /** Which of our packages are there after an install from the registry, and where. */

@@ -17,7 +17,7 @@ let made: Packed
 beforeAll(() => {
   made = packed()
 })
-afterAll(() => made.remove())
+afterAll(() => made?.remove())
 
 /** Names and contents of the files of a tarball. */
 function contents(tarball: string): Map<string, string> {

@@ -40,7 +40,7 @@ const writeJson = (path, value) => writeFileSync(path, `${JSON.stringify(value, 
  * name (they are not in the registry before they are published, and no lockfile could hold their checksums), and without
  * what only the repository needs.
  */
-function published({ scripts: _scripts, devDependencies: _tools, napi: _targets, ...manifest }) {
+function published({ scripts: _scripts, devDependencies: _tools, allowScripts: _theirs, napi: _targets, ...manifest }) {
   return { ...manifest, optionalDependencies: Object.fromEntries(targets.map(({ name }) => [name, manifest.version])) }
 }
 

@@ -100,7 +100,7 @@ test('a variable that points nowhere, or at something else', () => {
   expect(nowhere).toContain('NAPI_RS_NATIVE_LIBRARY_PATH is set, and there is no such file')
 
   const other = failure({ bytes: good, env: { NAPI_RS_NATIVE_LIBRARY_PATH: join(packageFolder, 'package.json') } })
-  expect(other).toContain('could not be loaded')
+  expect(other).toContain('it is not the binary of pstream')
 })
 
 const pretend = (name: string, value: unknown) =>

@@ -58,9 +58,9 @@ function load(): typeof Binding {
   for (const candidate of candidates) {
     try {
       const path = require.resolve(candidate)
-      const damage = process.platform === 'linux' ? damageOf(path) : undefined
+      const damage = process.platform === 'linux' && path.endsWith('.node') ? damageOf(path) : undefined
       if (damage !== undefined) throw new Error(`${path}: ${damage}; install it anew`)
-      return checked(require(path) as typeof Binding)
+      return checked(require(path) as Partial<typeof Binding>)
     } catch (error) {
       errors.push(error instanceof Error ? error : new Error(String(error)))
     }
@@ -69,10 +69,11 @@ function load(): typeof Binding {
 }
 
 /** A package manager may have kept a binary of another version. */
-function checked(binding: typeof Binding): typeof Binding {
-  const version = binding.version()
+function checked(binding: Partial<typeof Binding>): typeof Binding {
+  const version = typeof binding.version === 'function' ? binding.version() : undefined
+  if (version === undefined) throw new Error('it is not the binary of pstream')
   if (version !== VERSION) throw new Error(`it is of version ${version}, not ${VERSION}; install both anew`)
-  return binding
+  return binding as typeof Binding
 }
 
 /** As napi-rs names its targets: `linux-x64-gnu`, `darwin-arm64`, `win32-x64-msvc`. */

@@ -4,11 +4,13 @@ import { performance } from 'node:perf_hooks'
 import { Arena, MOST_PREFIX, prefixLength } from './arenas.js'
 import type { Diagnostics } from './diagnostics.js'
 import type { Item } from './encoding.js'
-import { BackpressureError, CapacityError, ClosedError } from './errors.js'
+import { CapacityError, ClosedError } from './errors.js'
 import { errorOf, isFailure } from './failure.js'
 import { exitDeadline, type Holder, hold, hookExit, release, rest } from './keep-alive.js'
 import type { Failure, NativeStream, RawSettled } from './native.js'
+import { Room } from './room.js'
 import { costOf, lengthOf, type Outcome, Run } from './run.js'
+import { RunQueue } from './run-queue.js'
 import type { Durability } from './stream-options.js'
 import type { Tide } from './tide.js'
 
@@ -20,7 +22,7 @@ const UNSETTLED: Failure = { code: 'PSTREAM_IO', message: 'internal error: the s
 /** What has been appended, of a stream that is open. @internal */
 export class Appender implements Holder {
   readonly #native: NativeStream
-  readonly #maxPending: number
+  readonly #room: Room
   readonly #maxRecord: number
   readonly #directory: string
   readonly #flushOnExit: boolean
@@ -30,22 +32,14 @@ export class Appender implements Holder {
   /** What is not submitted yet. A microtask that will do it is under way. */
   #run: Run | undefined
   #scheduled = false
-  /** What is submitted and has not settled, in the order of the tickets, from `#head` on. */
-  #queue: Run[] = []
-  #head = 0
-  /** The ticket of the run at `#head`. */
-  #ticket = 0
+  readonly #queue = new RunQueue()
   /** The seq behind everything that has settled. */
   #settledSeq: number
   /** Why records were lost that nobody waited for. */
   #lost: Failure | undefined
   /** How often there were such. */
   #losses = 0
-  /** Of the largest append that was refused: `ready` waits until it would be taken. */
-  #wanted = 1
-  #readyWaiting: { resolve: () => void; reject: (error: Error) => void }[] = []
   #closed = false
-  pendingBytes = 0
   pendingRecords = 0
   records = 0
   bytes = 0
@@ -57,7 +51,7 @@ export class Appender implements Holder {
     diagnostics: Diagnostics,
   ) {
     this.#native = native
-    this.#maxPending = options.maxPending
+    this.#room = new Room(options.maxPending, options.at)
     this.#maxRecord = options.maxRecord
     this.#settledSeq = options.seq
     this.#directory = options.at
@@ -71,14 +65,18 @@ export class Appender implements Holder {
     return this.#settledSeq + this.pendingRecords
   }
 
+  get pendingBytes(): number {
+    return this.#room.used
+  }
+
   checkOpen(): void {
-    if (this.#closed) throw new ClosedError('stream is closed', { path: this.#directory })
+    if (this.#closed) throw this.#closedError()
   }
 
   /** Takes a record, or throws and takes nothing. */
   append(item: Item, durability: Durability): Promise<Outcome> {
     const length = this.#bound(item)
-    this.#checkRoom(costOf(length))
+    this.#room.check(costOf(length))
     const run = this.#put(item, length, durability)
     const offset = run.records - 1
     this.commitAtExit()
@@ -89,10 +87,10 @@ export class Appender implements Holder {
   write(item: Item, durability: Durability): boolean {
     const length = this.#bound(item)
     // What `true` has promised is kept, whatever its size.
-    if (this.pendingBytes >= this.#maxPending) this.#checkRoom(costOf(length))
+    if (this.#room.isFull) this.#room.check(costOf(length))
     this.#put(item, length, durability).untold = true
     this.commitAtExit()
-    return this.pendingBytes < this.#maxPending
+    return !this.#room.isFull
   }
 
   /**
@@ -101,8 +99,8 @@ export class Appender implements Holder {
    */
   take(item: Item, durability: Durability): Run | undefined {
     const cost = costOf(this.#bound(item))
-    if (this.#hasRoom(cost)) return this.#put(item, cost, durability)
-    this.#wanted = Math.max(this.#wanted, cost)
+    if (this.#room.has(cost)) return this.#put(item, cost, durability)
+    this.#room.want(cost)
     return undefined
   }
 
@@ -120,7 +118,7 @@ export class Appender implements Holder {
       const message = `records that belong together of ${framed} bytes do not fit into a file: maxRecordBytes is ${this.#maxRecord}`
       throw new CapacityError(message, { path: this.#directory })
     }
-    this.#checkRoom(cost)
+    this.#room.check(cost)
     const arena = this.#arenaFor(framed)
     this.#submit()
     const run = this.#begin(new Run(arena, durability, true))
@@ -136,7 +134,7 @@ export class Appender implements Holder {
   appendSync(item: Item, durability: Durability): Outcome {
     const length = lengthOf(item)
     this.#checkRecord(length)
-    if (!this.#hasRoom(costOf(length))) this.#settleAll()
+    if (!this.#room.has(costOf(length))) this.#settleAll()
     const run = this.#put(item, length, durability)
     return this.#outcomeNow(run, run.records - 1)
   }
@@ -174,12 +172,8 @@ export class Appender implements Holder {
   /** Waits, on this thread, until everything that was taken has settled. */
   #settleAll(): void {
     this.#submit()
-    this.#native.wait(this.#lastTicket, -1)
+    this.#native.wait(this.#queue.lastTicket, -1)
     this.settle()
-  }
-
-  get #lastTicket(): number {
-    return this.#ticket + this.#queue.length - this.#head - 1
   }
 
   flushAtExit(): ((deadline: number) => void) | undefined {
@@ -187,7 +181,7 @@ export class Appender implements Holder {
     this.#submit()
     return (deadline) => {
       const left = Math.max(0, deadline - performance.now())
-      if (this.#native.wait(this.#lastTicket, left) !== true) this.#native.giveUp()
+      if (this.#native.wait(this.#queue.lastTicket, left) !== true) this.#native.giveUp()
       this.settle()
     }
   }
@@ -211,8 +205,7 @@ export class Appender implements Holder {
   }
 
   ready(): Promise<void> {
-    if (this.#hasRoom(this.#wanted)) return SETTLED
-    return new Promise((resolve, reject) => this.#readyWaiting.push({ resolve, reject }))
+    return this.#room.ready()
   }
 
   /** Everything has settled when it resolves: to why the stream could not be closed as it should. */
@@ -234,15 +227,15 @@ export class Appender implements Holder {
   #beginToClose(): void {
     this.#closed = true
     this.#submit()
-    for (const { reject } of this.#readyWaiting.splice(0)) {
-      reject(new ClosedError('stream is closed', { path: this.#directory }))
-    }
+    this.#room.refuse(() => this.#closedError())
   }
 
   #endClosing(failure: Failure | undefined): void {
     this.settle()
     // Nobody else would tell them. It does not happen.
-    while (this.#head < this.#queue.length) this.#next(failure ?? UNSETTLED, 0)
+    for (let run = this.#queue.shift(); run !== undefined; run = this.#queue.shift()) {
+      this.#settleRun(run, failure ?? UNSETTLED, 0)
+    }
     this.#arena?.release()
     this.#arena = undefined
     release(this)
@@ -259,16 +252,9 @@ export class Appender implements Holder {
       messages ??= []
       messages.push(message)
     }
-    // Under load it is never empty, and must not grow for ever.
-    if (this.#head * 2 >= this.#queue.length) {
-      this.#queue = this.#queue.slice(this.#head)
-      this.#head = 0
-    }
-    if (this.#queue.length === 0 && this.#run === undefined) release(this)
-    if (this.#readyWaiting.length > 0 && this.#hasRoom(this.#wanted)) {
-      this.#wanted = 1
-      for (const { resolve } of this.#readyWaiting.splice(0)) resolve()
-    }
+    this.#queue.compact()
+    if (this.#queue.isEmpty && this.#run === undefined) release(this)
+    this.#room.tell()
     // Behind the promises: who appends is told before who reads. Also when nothing has settled: a sync in the background
     // makes durable what was written.
     this.#tide.rise()
@@ -280,7 +266,10 @@ export class Appender implements Holder {
     if (background !== undefined) return () => this.#diagnostics.background(background)
     const [bytesBefore, lossesBefore] = [this.bytes, this.#losses]
     let seq = firstSeq
-    while (this.#ticket < end && this.#head < this.#queue.length) seq += this.#next(failure, seq)
+    for (let run = this.#queue.shift(end); run !== undefined; run = this.#queue.shift(end)) {
+      this.#settleRun(run, failure, seq)
+      seq += run.records
+    }
     if (failure !== undefined) {
       const unheard = this.#losses > lossesBefore
       return seq > firstSeq ? () => this.#diagnostics.notCommitted(failure, unheard) : undefined
@@ -294,19 +283,13 @@ export class Appender implements Holder {
     return () => this.#diagnostics.committed({ firstSeq, records, bytes, durableSeq, durationMs: tookMs })
   }
 
-  /** Settles the first run of the queue; returns how many seqs it has taken. */
-  #next(failure: Failure | undefined, seq: number): number {
-    const run = this.#queue[this.#head]
-    this.#head += 1
-    this.#ticket += 1
-    if (run === undefined) return 0
+  #settleRun(run: Run, failure: Failure | undefined, seq: number): void {
     if (run.arena !== undefined) this.#takeBack(run.arena)
     this.#finish(run, failure, seq)
-    return run.records
   }
 
   #finish(run: Run, failure: Failure | undefined, seq: number): void {
-    this.pendingBytes -= run.cost
+    this.#room.used -= run.cost
     this.pendingRecords -= run.records
     if (failure === undefined) {
       this.records += run.records
@@ -333,7 +316,7 @@ export class Appender implements Holder {
   #bound(item: Item): number {
     if (typeof item === 'string' && item.length <= SHORT_TEXT) {
       const bound = item.length * 3
-      if (bound <= this.#maxRecord && this.#hasRoom(bound)) return bound
+      if (bound <= this.#maxRecord && this.#room.has(bound)) return bound
     }
     const length = lengthOf(item)
     this.#checkRecord(length)
@@ -346,15 +329,8 @@ export class Appender implements Holder {
     throw new CapacityError(message, { path: this.#directory })
   }
 
-  #hasRoom(cost: number): boolean {
-    return this.pendingBytes === 0 || this.pendingBytes + cost <= this.#maxPending
-  }
-
-  #checkRoom(cost: number): void {
-    if (this.#hasRoom(cost)) return
-    this.#wanted = Math.max(this.#wanted, cost)
-    const message = `${this.pendingBytes} bytes wait to be committed, and maxPendingBytes is ${this.#maxPending}: wait for ready()`
-    throw new BackpressureError(message, { path: this.#directory })
+  #closedError(): ClosedError {
+    return new ClosedError('stream is closed', { path: this.#directory })
   }
 
   #put(item: Item, length: number, durability: Durability): Run {
@@ -386,7 +362,7 @@ export class Appender implements Holder {
 
   #count(run: Run, length: number): void {
     run.add(length)
-    this.pendingBytes += costOf(length)
+    this.#room.used += costOf(length)
     this.pendingRecords += 1
   }
 
@@ -413,7 +389,7 @@ export class Appender implements Holder {
       this.#finish(run, ticket, 0)
       // Not in the midst of the call that has led here.
       SETTLED.then(() => this.#diagnostics.notCommitted(ticket, run.untold))
-      if (this.#head === this.#queue.length) release(this)
+      if (this.#queue.isEmpty) release(this)
       return
     }
     arena.lent += 1

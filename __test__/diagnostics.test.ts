@@ -1,7 +1,6 @@
 // What a stream tells on the channels of `node:diagnostics_channel`; and that nothing fails in silence.
 
 import { type ChannelListener, subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { readFileSync } from 'node:fs'
 import type {
   CommitMessage,
   DiagnosticsMessages,
@@ -206,32 +205,6 @@ test.runIf(possible)('records that nobody waits for are lost: told, or a warning
   // Whoever flushes is told by that, and nobody else is bothered.
   const flushed = failing(`inject=${COMMIT}`, 'write', folder(), 'told')
   expect(flushed).toMatchObject({ outcomes: [{ code: 'PSTREAM_SYNC_FAILED' }, 'done'], stderr: '' })
-})
-
-test('the document has every channel and every field', () => {
-  const text = readFileSync(new URL('../docs/diagnostics.md', import.meta.url), 'utf8')
-  const types = readFileSync(new URL('../ts/diagnostics.ts', import.meta.url), 'utf8')
-  const channels = [...types.matchAll(/'(pstream:[a-z]+)': (\w+)$/gm)]
-  expect(channels.length).toBeGreaterThanOrEqual(4)
-  for (const [, channel = '', name = ''] of channels) {
-    expect(text).toContain(`\`${channel}\``)
-    const [, body = ''] = new RegExp(`interface ${name} extends StreamMessage \\{(.*?)\\n\\}`, 's').exec(types) ?? []
-    const fields = [...body.matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, field]) => field)
-    expect(fields.length).toBeGreaterThan(0)
-    const [, section = ''] = new RegExp(`## \`${channel}\`(.*?)(?:\\n## |$)`, 's').exec(text) ?? []
-    for (const field of fields) expect(section, channel).toContain(`| \`${field}\` |`)
-  }
-})
-
-test('what may fail in the engine is among the operations', () => {
-  const engine = readFileSync(new URL('../crates/core/src/stream/background.rs', import.meta.url), 'utf8')
-  const duties = [...engine.matchAll(/Self::\w+ => "([a-z-]+)"/g)].map(([, duty]) => duty)
-  expect(duties.length).toBeGreaterThanOrEqual(4)
-  const types = readFileSync(new URL('../ts/diagnostics.ts', import.meta.url), 'utf8')
-  const [, operations = ''] = /readonly operation: (.*)/.exec(types) ?? []
-  expect(operations.split(' | ').sort()).toEqual([`'commit'`, ...duties.map((duty) => `'${duty}'`)].sort())
-  const text = readFileSync(new URL('../docs/diagnostics.md', import.meta.url), 'utf8')
-  for (const operation of operations.split(' | ')) expect(text).toContain(`| \`${operation}\` |`)
 })
 
 test('types', () => {

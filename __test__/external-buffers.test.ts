@@ -2,24 +2,23 @@
 // that refuses them to whoever looks them up, all works and nobody has asked.
 
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { folder } from './support/folder.js'
+import { binaries } from './support/installed.js'
 
-const dist = fileURLToPath(new URL('../dist', import.meta.url))
 const fixture = (name: string) => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
 const compiles = process.platform === 'linux' && spawnSync('cc', ['--version']).status === 0
 if (!compiles) console.log('skipped: there is no C compiler, or the platform has no preload')
 
 test('no binary names the functions', () => {
-  const binaries = readdirSync(dist).filter((name) => name.endsWith('.node'))
-  expect(binaries.length).toBeGreaterThan(0)
-  for (const name of binaries) {
-    const binary = readFileSync(join(dist, name))
-    expect(binary.includes('napi_create_reference'), name).toBe(true)
-    expect(binary.includes('napi_create_external'), name).toBe(false)
+  expect(binaries().length).toBeGreaterThan(0)
+  for (const path of binaries()) {
+    const binary = readFileSync(path)
+    expect(binary.includes('napi_create_reference'), path).toBe(true)
+    expect(binary.includes('napi_create_external'), path).toBe(false)
   }
 })
 

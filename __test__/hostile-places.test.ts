@@ -54,7 +54,7 @@ test.runIf(process.platform === 'linux')('a relative path where the working dire
   const script = `
     process.chdir(${JSON.stringify(cwd)})
     require('node:fs').rmdirSync(${JSON.stringify(cwd)})
-    import(${JSON.stringify(new URL('../dist/index.js', import.meta.url))}).then(({ BlockFile }) =>
+    import(${JSON.stringify(import.meta.resolve('pstream'))}).then(({ BlockFile }) =>
       BlockFile.open('data', { blockShift: 12 }).catch((error) =>
         console.log(error.code, error.message, error.cause.code)))`
   const { stdout } = spawnSync(process.execPath, ['--input-type=commonjs', '-e', script], { encoding: 'utf8' })

@@ -1,34 +1,11 @@
 // The package loads as an ES module and by require(), makes nothing global, and says what is wrong when its binary is
 // missing or broken.
 
-import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { expect, test } from 'vitest'
-import { folder } from './support/folder.js'
-
-const repository = fileURLToPath(new URL('..', import.meta.url))
-
-function node(cwd: string, args: string[], env: NodeJS.ProcessEnv = {}) {
-  return spawnSync(process.execPath, args, { cwd, encoding: 'utf8', env: { ...process.env, ...env } })
-}
-
-/** A project that has a copy of the package, with its binary or without. */
-function project({ binary }: { binary: boolean }): string {
-  const root = folder()
-  const target = join(root, 'node_modules', 'pstream')
-  mkdirSync(target, { recursive: true })
-  cpSync(join(repository, 'package.json'), join(target, 'package.json'))
-  cpSync(join(repository, 'dist'), join(target, 'dist'), { recursive: true })
-  if (!binary) for (const name of binariesOf(target)) rmSync(name)
-  return root
-}
-
-function binariesOf(target: string): string[] {
-  const dist = join(target, 'dist')
-  return readdirSync(dist).flatMap((name) => (name.endsWith('.node') ? [join(dist, name)] : []))
-}
+import { binaries, packageFolder } from './support/installed.js'
+import { node, project } from './support/projects.js'
 
 const use = `.create('data', { blockCount: 1, blockShift: 12 }).then((file) => file.close()).then(() => console.log('done'))`
 const report = `.catch((error) => console.log(JSON.stringify({ ...error, name: error.name, message: error.message })))`
@@ -63,7 +40,8 @@ test('without its binary it can be imported, and the first call says what is mis
 
 test('a broken binary is told from a missing one', () => {
   const root = project({ binary: true })
-  for (const name of binariesOf(join(root, 'node_modules', 'pstream'))) writeFileSync(name, 'not a binary')
+  const copies = join(root, 'node_modules', 'pstream', 'dist')
+  for (const path of binaries()) writeFileSync(join(copies, basename(path)), 'not a binary')
   const script = `import { FileSequence } from 'pstream'
     await FileSequence.inspect('.', 'events')${report}`
   const error = JSON.parse(node(root, ['--input-type=module', '-e', script]).stdout)
@@ -73,18 +51,14 @@ test('a broken binary is told from a missing one', () => {
 
 test('a binary in another place', () => {
   const root = project({ binary: false })
-  const [binary] = binariesOf(repository)
+  const [binary] = binaries()
   const script = `import { BlockFile } from 'pstream'\nawait BlockFile${use}`
   const env = { NAPI_RS_NATIVE_LIBRARY_PATH: binary ?? '' }
   expect(node(root, ['--input-type=module', '-e', script], env)).toMatchObject({ stdout: 'done\n', stderr: '' })
 })
 
-test('a binary of another version is not taken, and the versions of the repository agree', () => {
-  const read = (path: string) => readFileSync(join(repository, path), 'utf8')
-  const { version } = JSON.parse(read('package.json'))
-  expect(read('ts/native.ts')).toContain(`const VERSION = '${version}'`)
-  expect(read('Cargo.toml')).toContain(`version = "${version}"`)
-
+test('a binary of another version is not taken', () => {
+  const { version } = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8'))
   const root = project({ binary: true })
   const native = join(root, 'node_modules', 'pstream', 'dist', 'native.js')
   writeFileSync(native, readFileSync(native, 'utf8').replace(`'${version}'`, `'9.9.9'`))

@@ -147,7 +147,7 @@ test('bad options', async () => {
 
 test('as many files as there can be: the cause is what the sequence says', async () => {
   // Not made here, 16,383 files: the engine's own tests do.
-  const { errorOf } = await import(new URL('../dist/failure.js', import.meta.url).href)
+  const { errorOf } = await import(new URL('failure.js', import.meta.resolve('pstream')).href)
   const error = errorOf({ code: 'PSTREAM_LIMIT', message: 'text', path: '/d', start: 1, end: 0x4000 })
   expect(error).toBeInstanceOf(LimitError)
   expect(error.cause).toMatchObject({

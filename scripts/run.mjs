@@ -4,6 +4,7 @@
 //   node scripts/run.mjs test           builds what is stale and runs every test
 //   node scripts/run.mjs ready          lint, format check, clippy, types, every test: what a commit must pass
 //   node scripts/run.mjs build          builds what is stale
+//   node scripts/run.mjs pack [...]     builds what is stale and makes the tarballs of the packages
 //   node scripts/run.mjs bench [...]    builds what is stale and runs the benchmarks
 //   node scripts/run.mjs soak [...]     builds what is stale and runs the soak
 //   node scripts/run.mjs example <name> [...]  builds what is stale and runs an example
@@ -243,6 +244,10 @@ switch (command) {
     await build()
     handOver('examples/tour.mjs', rest)
     break
+  case 'pack':
+    await build()
+    handOver('scripts/pack.mjs', rest)
+    break
   case 'bench':
     await build()
     handOver('bench/run.mjs', rest)
@@ -266,6 +271,6 @@ switch (command) {
     break
   default:
     stop(
-      'usage: node scripts/run.mjs start [file] | test | ready | build | bench [...] | soak [...] | example <name> [...]',
+      'usage: node scripts/run.mjs start [file] | test | ready | build | pack [...] | bench [...] | soak [...] | example <name> [...]',
     )
 }

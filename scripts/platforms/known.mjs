@@ -1,0 +1,16 @@
+// What is not run on a system, or fails there, each with its reason. A test that fails without being listed here fails
+// the run, and so does one that is listed and passes.
+
+/** Test files about the repository: about what is not in the package. They run in `npm test`, on every system of CI. */
+export const aboutTheRepository = {
+  'api-reference': 'compares the documents with the comments in the sources',
+  'diagnostics-table': 'compares the documents with the sources',
+  'error-table': 'compares the documents with the sources',
+  layers: 'reads the sources',
+  'platform-verdict': 'tests what tests this',
+  snippets: 'compiles what the documents show',
+  types: 'nothing of it runs: the compiler checks it',
+  versions: 'compares the manifests',
+}
+
+export const known = []

@@ -1,30 +1,11 @@
 // The package loads as an ES module and by require(), makes nothing global, and says what is wrong when its binary is
 // missing or broken.
 
-import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { expect, test } from 'vitest'
-import { folder } from './support/folder.js'
-import { binaries, dist, packageFolder } from './support/installed.js'
-
-function node(cwd: string, args: string[], env: NodeJS.ProcessEnv = {}) {
-  return spawnSync(process.execPath, args, { cwd, encoding: 'utf8', env: { ...process.env, ...env } })
-}
-
-/** A project that has a copy of the package, with its binary or without. */
-function project({ binary }: { binary: boolean }): string {
-  const root = folder()
-  const target = join(root, 'node_modules', 'pstream')
-  mkdirSync(target, { recursive: true })
-  cpSync(join(packageFolder, 'package.json'), join(target, 'package.json'))
-  cpSync(dist, join(target, 'dist'), { recursive: true })
-  for (const path of binaries()) {
-    if (binary) cpSync(path, join(target, 'dist', basename(path)))
-    else rmSync(join(target, 'dist', basename(path)), { force: true })
-  }
-  return root
-}
+import { binaries, packageFolder } from './support/installed.js'
+import { node, project } from './support/projects.js'
 
 const use = `.create('data', { blockCount: 1, blockShift: 12 }).then((file) => file.close()).then(() => console.log('done'))`
 const report = `.catch((error) => console.log(JSON.stringify({ ...error, name: error.name, message: error.message })))`

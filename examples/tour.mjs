@@ -12,14 +12,14 @@ import { parseArgs } from 'node:util'
 import { copy, digestOfFirst, readBack } from './tour/copy.mjs'
 import { pageCache } from './tour/page-cache.mjs'
 import { survey } from './tour/records.mjs'
-import { check, TourError, unpackSample } from './tour/source.mjs'
+import { check, TourError, writeSample } from './tour/source.mjs'
 import { bold, counted, dim, fact, green, say, size, speed, step } from './tour/terminal.mjs'
 
 const NAME = 'tour'
 
 const help = `Usage: node examples/tour.mjs [file] [--dir <folder>]
 
-Appends the file, or a bundled log of 4 MiB, record by record to a stream in a temporary folder: its lines, or pieces of
+Appends the file, or a made-up log of 4 MiB, record by record to a stream in a temporary folder: its lines, or pieces of
 64 KiB if it is no text. Kills the appending process half way; recovers, finishes, reads back and compares. Removes
 everything it made.
 
@@ -43,8 +43,8 @@ async function importPackage() {
   try {
     return await import('pstream')
   } catch (error) {
-    const notBuilt = ['ERR_MODULE_NOT_FOUND', 'PSTREAM_NATIVE_MISSING'].includes(error.code)
-    throw notBuilt ? new TourError(`pstream is not built here: ${error.message}\nRun: npm start`) : error
+    if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error
+    throw new TourError(`pstream is not built here: ${error.message}\nRun: npm start`)
   }
 }
 
@@ -80,8 +80,8 @@ async function tour(PersistentStream, given, folder) {
   say(bold('A file goes into a stream record by record, and its writer is killed half way.'))
 
   step(1, 'The file')
-  const source = await survey(given ?? (await unpackSample(folder)))
-  fact('file', `${basename(source.path)}${given === undefined ? ', a bundled log' : ''}, ${size(source.size)}`)
+  const source = await survey(given ?? (await writeSample(folder)))
+  fact('file', `${basename(source.path)}${given === undefined ? ', a made-up log' : ''}, ${size(source.size)}`)
   fact('SHA-256', source.sha256)
   fact('as records', `${counted(source.records, source.isText ? 'line' : 'piece')}${source.isText ? '' : ' of 64 KiB'}`)
 

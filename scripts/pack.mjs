@@ -1,19 +1,29 @@
 #!/usr/bin/env node
 // Makes the tarballs of the package and of each platform whose binary is there, and shows their sizes:
 //
-//   node scripts/pack.mjs [--binaries <folder>] [--out <folder>] [--all] [--sizes]
+//   node scripts/pack.mjs [--binaries <folder>] [--out <folder>] [--all] [--unchecked] [--sizes]
 //
 //   --binaries <folder>  where the binaries are (default: target/binaries, where build-all puts them)
-//   --out <folder>       where the tarballs go (default: target/tarballs); it is emptied first
+//   --out <folder>       where the tarballs go (default: target/tarballs); those of before are removed
 //   --all                fail unless the binaries of all platforms are there: for releases
+//   --unchecked          do not look at the binaries: for what `npm run build` made, which is for this machine alone
 //   --sizes              write docs/sizes.md; with --all
 //
-// It packs copies, so that the checkout stays as it is. Each binary is looked at before.
+// It packs copies, so that the checkout stays as it is.
 
 import { spawnSync } from 'node:child_process'
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join, relative, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { check, inspect } from './binaries/inspect.mjs'
 import { binaries, root, tarballs } from './binaries/places.mjs'
@@ -30,12 +40,12 @@ const writeJson = (path, value) => writeFileSync(path, `${JSON.stringify(value, 
  * name (they are not in the registry before they are published, and no lockfile could hold their checksums), and without
  * what only the repository needs.
  */
-export function published({ scripts: _scripts, devDependencies: _tools, napi: _targets, ...manifest }) {
+function published({ scripts: _scripts, devDependencies: _tools, napi: _targets, ...manifest }) {
   return { ...manifest, optionalDependencies: Object.fromEntries(targets.map(({ name }) => [name, manifest.version])) }
 }
 
 /** Links to files that are not in the package lead to the repository, at this version. */
-export function withLinks(text, { version, files, repository }) {
+function withLinks(text, { version, files, repository }) {
   const home = repository.url.replace(/^git\+|\.git$/g, '')
   const isThere = (path) => files.some((file) => path === file || path.startsWith(`${file}/`))
   return text.replace(/(!?)\[([^\]]*)\]\((?!https?:|#)([^)\s]+)\)/g, (whole, image, label, path) => {
@@ -46,6 +56,7 @@ export function withLinks(text, { version, files, repository }) {
 }
 
 function stageRoot(folder, manifest) {
+  mkdirSync(folder)
   const wanted = manifest.files.map((file) => file.replace(/\/\*.*$/, ''))
   for (const file of new Set(wanted))
     if (existsSync(join(root, file))) cpSync(join(root, file), join(folder, file), { recursive: true })
@@ -80,30 +91,34 @@ function npmPack(folder, out, required) {
   return packed
 }
 
-/** Packs what is there; resolves to what npm says of each tarball, and the platforms whose binary is missing. */
-export function pack({ from = binaries, out = tarballs, stage = join(root, 'target', 'pack'), all = false } = {}) {
-  const manifest = readJson(join(root, 'package.json'))
-  if (!existsSync(join(root, 'dist', 'index.js'))) throw new Error('dist/ is not there: npm run build')
+/** Those whose binary is there, and those whose is not; throws at a binary that is not what it should be. */
+function survey(from, unchecked) {
   const there = targets.filter(({ file }) => existsSync(join(from, file)))
-  const missing = targets.filter((target) => !there.includes(target))
-  if (all && missing.length > 0) throw new Error(`no binary of ${missing.map(({ platform }) => platform).join(', ')}`)
-  for (const target of there) {
+  for (const target of unchecked ? [] : there) {
     const wrong = check(target, inspect(join(from, target.file)))
     if (wrong.length > 0) throw new Error(`${target.file}: ${wrong.join('; ')}`)
   }
-  for (const folder of [stage, out]) {
-    rmSync(folder, { recursive: true, force: true })
-    mkdirSync(folder, { recursive: true })
+  return { there, missing: targets.filter((target) => !there.includes(target)) }
+}
+
+/** Packs what is there: what npm says of each tarball. */
+function pack(there, from, out) {
+  const manifest = readJson(join(root, 'package.json'))
+  if (!existsSync(join(root, 'dist', 'index.js'))) throw new Error('dist/ is not there: npm run build')
+  mkdirSync(out, { recursive: true })
+  for (const name of readdirSync(out)) if (/^pstream-.*\.tgz$/.test(name)) rmSync(join(out, name))
+  const stage = mkdtempSync(join(out, '.stage-'))
+  try {
+    stageRoot(join(stage, manifest.name), manifest)
+    const packed = [npmPack(join(stage, manifest.name), out, ['README.md', 'dist/index.js', ...LICENCES])]
+    for (const target of there) {
+      stagePlatform(join(stage, target.name), target, manifest.version, from)
+      packed.push(npmPack(join(stage, target.name), out, ['README.md', target.file, ...LICENCES]))
+    }
+    return packed
+  } finally {
+    rmSync(stage, { recursive: true })
   }
-  const staged = join(stage, manifest.name)
-  stageRoot(staged, manifest)
-  const packed = [npmPack(staged, out, ['README.md', 'dist/index.js', 'dist/index.d.ts', ...LICENCES])]
-  for (const target of there) {
-    stagePlatform(join(stage, target.name), target, manifest.version, from)
-    packed.push(npmPack(join(stage, target.name), out, ['README.md', target.file, ...LICENCES]))
-  }
-  rmSync(stage, { recursive: true })
-  return { packed, missing }
 }
 
 function main() {
@@ -112,12 +127,15 @@ function main() {
       binaries: { type: 'string', default: binaries },
       out: { type: 'string', default: tarballs },
       all: { type: 'boolean', default: false },
+      unchecked: { type: 'boolean', default: false },
       sizes: { type: 'boolean', default: false },
     },
   })
   if (values.sizes && !values.all) throw new Error('--sizes goes with --all: the page shows all packages')
-  const out = resolve(values.out)
-  const { packed, missing } = pack({ from: resolve(values.binaries), out, all: values.all })
+  const [from, out] = [resolve(values.binaries), resolve(values.out)]
+  const { there, missing } = survey(from, values.unchecked)
+  if (values.all && missing.length > 0) throw new Error(`no binary of ${missing.map((one) => one.platform).join(', ')}`)
+  const packed = pack(there, from, out)
   const kib = (bytes) => `${(bytes / 1024).toFixed(1)} KiB`
   const rows = packed.map(({ filename, size, unpackedSize, entryCount }) => ({
     tarball: filename,
@@ -132,11 +150,9 @@ function main() {
   if (values.sizes) writeFileSync(join(root, 'docs', 'sizes.md'), sizesPage(packed))
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  try {
-    main()
-  } catch (error) {
-    process.stderr.write(`pack: ${error.message}\n`)
-    process.exitCode = 1
-  }
+try {
+  main()
+} catch (error) {
+  process.stderr.write(`pack: ${error.message}\n`)
+  process.exitCode = 1
 }

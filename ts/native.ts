@@ -1,7 +1,9 @@
 /** Loads the native binary: the only file that knows it. It is loaded at the first call, not at the import. */
 
 import { createRequire } from 'node:module'
+import { resolve } from 'node:path'
 import type * as Binding from '../dist/binding.d.cts'
+import { damageOf } from './elf.js'
 import { NativeMissingError } from './errors.js'
 
 export type {
@@ -45,21 +47,25 @@ export function native(): typeof Binding {
 }
 
 function load(): typeof Binding {
-  const require = createRequire(import.meta.url)
+  // A bundle that is no ES module has no `import.meta.url`, but the other.
+  const require = createRequire(import.meta.url ?? __filename)
   const target = platform()
   // A path to one binary: for platforms that are emulated, and for bundles that keep it elsewhere.
   const override = process.env.NAPI_RS_NATIVE_LIBRARY_PATH
   // In a checkout the binary is where it was built, beside this file; installed, it is a package of its own.
-  const candidates = override ? [override] : [`./pstream.${target}.node`, `pstream-${target}`]
+  const candidates = override ? [resolve(override)] : [`./pstream.${target}.node`, `pstream-${target}`]
   const errors: Error[] = []
   for (const candidate of candidates) {
     try {
-      return checked(require(candidate) as typeof Binding)
+      const path = require.resolve(candidate)
+      const damage = process.platform === 'linux' ? damageOf(path) : undefined
+      if (damage !== undefined) throw new Error(`${path}: ${damage}; install it anew`)
+      return checked(require(path) as typeof Binding)
     } catch (error) {
       errors.push(error instanceof Error ? error : new Error(String(error)))
     }
   }
-  throw missing(target, candidates, errors)
+  throw missing(target, candidates, errors, Boolean(override))
 }
 
 /** A package manager may have kept a binary of another version. */
@@ -93,16 +99,30 @@ function isMusl(): boolean {
   }
 }
 
-function missing(target: string, candidates: string[], errors: Error[]): NativeMissingError {
-  const supported =
-    'linux-x64-gnu linux-arm64-gnu linux-x64-musl linux-arm64-musl darwin-x64 darwin-arm64 win32-x64-msvc win32-arm64-msvc'
-  const absent = errors.every((error) => (error as { code?: unknown }).code === 'MODULE_NOT_FOUND')
-  const found = absent ? 'was not found' : 'could not be loaded'
-  const fix = !supported.split(' ').includes(target)
-    ? `there is none for this platform; supported are ${supported}`
-    : absent
-      ? `install the package pstream-${target} (is \`npm install\` run with --no-optional or --omit=optional, or was node_modules copied from another platform?)`
-      : (errors.find((error) => (error as { code?: unknown }).code !== 'MODULE_NOT_FOUND')?.message ?? '')
-  const message = `the native binary of pstream for ${target} ${found} (looked for ${candidates.join(', ')}): ${fix}`
+const supported = [
+  ...['linux-x64-gnu', 'linux-arm64-gnu', 'linux-x64-musl', 'linux-arm64-musl'],
+  ...['darwin-x64', 'darwin-arm64', 'win32-x64-msvc', 'win32-arm64-msvc'],
+]
+
+function missing(target: string, candidates: string[], errors: Error[], isOverridden: boolean): NativeMissingError {
+  const isAbsent = (error: Error) => (error as { code?: unknown }).code === 'MODULE_NOT_FOUND'
+  const broken = errors.find((error) => !isAbsent(error))
+  const what = `the native binary of pstream for ${target} ${broken ? 'could not be loaded' : 'was not found'}`
+  const why = broken?.message ?? howToGet(target, isOverridden)
+  const message = `${what} (looked for ${candidates.join(', ')}): ${why}`
   return new NativeMissingError(message, { cause: errors.length === 1 ? errors[0] : new AggregateError(errors) })
+}
+
+function howToGet(target: string, isOverridden: boolean): string {
+  if (isOverridden) return 'NAPI_RS_NATIVE_LIBRARY_PATH is set, and there is no such file; unset it, or correct it'
+  if (!supported.includes(target)) return `there is none for this platform; supported are ${supported.join(' ')}`
+  if (isTooOld(process.versions.node))
+    // A package manager leaves out what is not for the Node.js in use.
+    return `Node.js ${process.versions.node} is too old, 20.19 or later is needed; install pstream with that`
+  return `install the package pstream-${target} (is \`npm install\` run with --no-optional or --omit=optional, or was node_modules copied from another platform?)`
+}
+
+function isTooOld(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  return major < 20 || (major === 20 && minor < 19)
 }

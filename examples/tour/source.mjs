@@ -1,10 +1,8 @@
 // The file to be copied: named by the user, or the sample.
 
-import { createReadStream, createWriteStream } from 'node:fs'
-import { access, constants, stat } from 'node:fs/promises'
+import { access, constants, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
-import { createGunzip } from 'node:zlib'
+import { sample } from './sample.mjs'
 
 /** What is wrong with what was asked for, in words; not a failure of the program. */
 export class TourError extends Error {}
@@ -31,9 +29,8 @@ export async function check(path) {
   return found.size
 }
 
-export async function unpackSample(folder) {
+export async function writeSample(folder) {
   const path = join(folder, 'events.jsonl')
-  const packed = createReadStream(new URL('../sample/events.jsonl.gz', import.meta.url))
-  await pipeline(packed, createGunzip(), createWriteStream(path))
+  await writeFile(path, sample())
   return path
 }

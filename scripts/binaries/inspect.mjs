@@ -30,18 +30,29 @@ const foreign = /^napi_create_external/
 
 const homes = /(?:\/(?:home|Users|root)\/|[A-Z]:\\(?:a|Users)\\)[\w.-]+/
 
+const readers = [
+  [isElf, readElf],
+  [isMachO, readMachO],
+  [isPe, readPe],
+]
+
 export function inspect(path) {
   const bytes = readFileSync(path)
-  const reader = [
-    [isElf, readElf],
-    [isMachO, readMachO],
-    [isPe, readPe],
-  ].find(([is]) => is(bytes))
-  if (reader === undefined) return { bytes: bytes.length, format: undefined, summary: '' }
+  const said = read(bytes)
+  if (said === undefined) return { bytes: bytes.length, format: undefined, summary: '' }
   const text = bytes.toString('latin1')
-  const found = [root, homedir()].find((place) => text.includes(place)) ?? homes.exec(text)?.[0]
-  const seen = { bytes: bytes.length, madeAt: found, ...reader[1](bytes) }
-  return { ...seen, summary: summary(seen) }
+  const madeAt = [root, homedir()].find((place) => text.includes(place)) ?? homes.exec(text)?.[0]
+  return { bytes: bytes.length, madeAt, ...said, summary: summary(said) }
+}
+
+function read(bytes) {
+  const [, reader] = readers.find(([is]) => is(bytes)) ?? []
+  try {
+    return reader?.(bytes)
+  } catch {
+    // It tells of a place that it does not have: a part of a file.
+    return undefined
+  }
 }
 
 function summary({ format, cpu, glibc, macos, signature, imports, libraries }) {
@@ -54,7 +65,7 @@ function summary({ format, cpu, glibc, macos, signature, imports, libraries }) {
 
 /** What is wrong, a line each; none if nothing is. */
 export function check(target, seen) {
-  if (seen.format === undefined) return ['no binary of any system']
+  if (seen.format === undefined) return ['no binary of any system, or a part of one']
   const wrong = []
   const demand = (isSo, otherwise) => isSo || wrong.push(otherwise)
   demand(seen.os === target.os && seen.cpu === target.cpu, `it is for ${seen.os} on ${seen.cpu}`)

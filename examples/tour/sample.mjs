@@ -1,13 +1,11 @@
-// Writes events.jsonl.gz, the file that the tour copies when it is given none: the log of a made-up weather network,
-// always the same. Run it again only to change the sample: node examples/sample/generate.mjs
-
-import { writeFileSync } from 'node:fs'
-import { gzipSync } from 'node:zlib'
+// The file that the tour copies when it is given none: the log of a made-up weather network, always the same.
 
 const SIZE = 4 * 1024 * 1024
 
-/** mulberry32, from a fixed seed. */
-let state = 20260101
+const SEED = 20260101
+
+/** mulberry32. */
+let state = SEED
 function random() {
   state = (state + 0x6d2b79f5) | 0
   let t = Math.imul(state ^ (state >>> 15), 1 | state)
@@ -19,14 +17,15 @@ const pick = (list) => list[Math.floor(random() * list.length)]
 const fixed = (value, digits) => Number(value.toFixed(digits))
 
 const places = ['harbour', 'ridge', 'orchard', 'quarry', 'lighthouse', 'meadow', 'bridge', 'summit']
-const stations = places.flatMap((place) =>
-  [1, 2, 3].map((number) => ({
-    name: `${place}-${number}`,
-    celsius: between(-4, 18),
-    hectopascal: between(985, 1030),
-    battery: between(3.4, 4.2),
-  })),
-)
+const newStations = () =>
+  places.flatMap((place) =>
+    [1, 2, 3].map((number) => ({
+      name: `${place}-${number}`,
+      celsius: between(-4, 18),
+      hectopascal: between(985, 1030),
+      battery: between(3.4, 4.2),
+    })),
+  )
 
 function reading(station) {
   station.celsius += between(-0.15, 0.15)
@@ -56,7 +55,10 @@ const events = [
   }),
 ]
 
-function log() {
+/** Lines of JSON, 4 MiB of them at most. */
+export function sample() {
+  state = SEED
+  const stations = newStations()
   const lines = []
   let time = Date.UTC(2026, 0, 1)
   for (let seq = 0, length = 0; ; seq++) {
@@ -69,5 +71,3 @@ function log() {
     lines.push(line)
   }
 }
-
-writeFileSync(new URL('events.jsonl.gz', import.meta.url), gzipSync(log(), { level: 9 }))

@@ -3,6 +3,9 @@
 
 /** Test files about the repository: about what is not in the package. They run in `npm test`, on every system of CI. */
 export const aboutTheRepository = {
+  bundled: 'has a bundler, which is a native program, put the package into a file',
+  binaries: 'looks at the binaries with the script that releases do it with',
+  package: 'packs the tarballs anew, and has tools look at them',
   'api-reference': 'compares the documents with the comments in the sources',
   'diagnostics-table': 'compares the documents with the sources',
   'error-table': 'compares the documents with the sources',

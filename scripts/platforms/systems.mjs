@@ -43,7 +43,7 @@ export const systems = [
   {
     ...{ name: 'windows-x64', target: 'win32-x64-msvc', npm: { os: 'win32', cpu: 'x64' } },
     ...{ runtime: ['wine', 22], how: 'Node.js 22 for Windows under wine', tags: ['wine'] },
-    ...{ patience: 4, jobs: 1, wine: true },
+    ...{ patience: 4, jobs: 2, wine: true },
   },
 ]
 

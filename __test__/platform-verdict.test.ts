@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { folder } from './support/folder.js'
 
 const script = (path: string) => new URL(`../scripts/platforms/${path}`, import.meta.url).href
-const { judge, leftOut } = await import(script('verdict.mjs'))
+const { judge, leftOut, omittedTests } = await import(script('verdict.mjs'))
 const { outcomeOf } = await import(script('suite.mjs'))
 const { known } = await import(script('known.mjs'))
 const { systems } = await import(script('systems.mjs'))
@@ -55,6 +55,13 @@ test('files that are left out', () => {
   const out = { on: 'qemu', file: 'a', does: 'leave out', why }
   expect(leftOut(system, [entry, out])).toEqual(new Map([['a', why]]))
   expect(leftOut({ ...system, tags: [] }, [out])).toEqual(new Map())
+  // Or some of their tests.
+  const some = { ...out, tests: ['one'] }
+  expect(leftOut(system, [some])).toEqual(new Map())
+  expect(omittedTests(system, [entry, some], 'a')).toEqual(['one'])
+  expect(omittedTests(system, [some], 'b')).toEqual([])
+  expect(judge(system, outcome('skip'), [some])).toMatchObject({ ok: true, skipped: [{ why }] })
+  expect(judge(system, outcome('fail'), [some])).toMatchObject({ ok: false })
 })
 
 test('a test whose process dies has failed, and so has a file that does not load', () => {

@@ -16,4 +16,12 @@ export const aboutTheRepository = {
   versions: 'compares the manifests',
 }
 
-export const known = []
+export const known = [
+  {
+    ...{ on: 'wine', file: 'examples', does: 'leave out' },
+    tests: ['1', '2', 'undefined'].map(
+      (seed) => `what is uploaded reaches the server once, whatever fails (seed ${seed})`,
+    ),
+    why: 'no socket can be connected under wine 8, so that the example tries for ever',
+  },
+]

@@ -8,14 +8,14 @@ import { join } from 'node:path'
 const [FOR_TEST, FOR_FILE] = [30, 240]
 
 /** Runs the files; resolves to what each has told. `told` is called as each ends. */
-export async function runSuite({ system, start, place, files, logs, told }) {
+export async function runSuite({ system, start, place, files, omitted, logs, told }) {
   rmSync(logs, { recursive: true, force: true })
   mkdirSync(logs, { recursive: true })
   const waiting = [...files]
   const outcomes = []
   const worker = async () => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      const outcome = await runFile({ system, start, place, file, logs })
+      const outcome = await runFile({ system, start, place, file, omitted: omitted(file), logs })
       outcomes.push(outcome)
       told(outcome)
     }
@@ -24,7 +24,7 @@ export async function runSuite({ system, start, place, files, logs, told }) {
   return outcomes.sort((left, right) => (left.file < right.file ? -1 : 1))
 }
 
-function runFile({ system, start, place, file, logs }) {
+function runFile({ system, start, place, file, omitted, logs }) {
   const results = join(logs, `${file}.jsonl`)
   const log = join(logs, `${file}.log`)
   const output = openSync(log, 'w')
@@ -32,7 +32,7 @@ function runFile({ system, start, place, file, logs }) {
   const args = [join(place, '..', 'run.mjs'), join(place, '__test__', `${file}.test.js`), results].map(start.path)
   const env = { ...process.env, NO_COLOR: '1', ...start.env }
   // In a group of its own, so that what a test leaves behind goes with it.
-  const child = spawn(command, [...words, ...args, String(FOR_TEST * system.patience)], {
+  const child = spawn(command, [...words, ...args, String(FOR_TEST * system.patience), ...omitted], {
     ...{ cwd: place, env, detached: process.platform !== 'win32', stdio: ['ignore', output, output] },
   })
   const begin = performance.now()
@@ -44,11 +44,13 @@ function runFile({ system, start, place, file, logs }) {
       // It is gone.
     }
   }
+  process.once('exit', end)
   const deadline = setTimeout(end, FOR_FILE * system.patience * 1000)
   return new Promise((resolve, reject) => {
     child.on('error', reject)
     child.on('close', (code, signal) => {
       clearTimeout(deadline)
+      process.off('exit', end)
       end()
       closeSync(output)
       const seconds = (performance.now() - begin) / 1000

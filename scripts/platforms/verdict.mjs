@@ -4,7 +4,7 @@
 
 /**
  * An entry of the list: `on`, the name or tag of systems; `file`; `tests`, names or patterns (all of the file without
- * it); what they do there, `fails` or `skips`, or `leave out` if they are not to be run; and `why`.
+ * it); what they do there, `fails` or `skips`, or `leave out` (names alone) if they are not to be run; and `why`.
  */
 export const applies = (entry, { name, tags }) => [entry.on].flat().some((on) => on === name || tags.includes(on))
 
@@ -13,12 +13,18 @@ const names = ({ tests }, name) =>
 
 /** The files that are not to be run on a system, with the reason. */
 export function leftOut(system, known) {
-  const whole = known.filter((entry) => entry.does === 'leave out' && applies(entry, system))
+  const whole = known.filter((entry) => entry.does === 'leave out' && !entry.tests && applies(entry, system))
   return new Map(whole.map(({ file, why }) => [file, why]))
 }
 
+/** The tests of a file that are not to be run on a system. */
+export function omittedTests(system, known, file) {
+  const some = known.filter((entry) => entry.does === 'leave out' && entry.file === file && applies(entry, system))
+  return some.flatMap(({ tests = [] }) => tests)
+}
+
 export function judge(system, outcomes, known) {
-  const listed = known.filter((entry) => entry.does !== 'leave out' && applies(entry, system))
+  const listed = known.filter((entry) => (entry.does !== 'leave out' || entry.tests) && applies(entry, system))
   const used = new Set()
   const verdict = { passed: 0, failed: [], known: [], skipped: [], wrong: [] }
   for (const { file, tests, reasons } of outcomes)
@@ -30,7 +36,7 @@ export function judge(system, outcomes, known) {
         if (entry?.does === 'fails') verdict.wrong.push(`${label}: passes, but is listed: ${entry.why}`)
         verdict.passed += 1
       } else if (state === 'skip') {
-        const why = entry?.does === 'skips' ? entry.why : text || reasons.join('; ')
+        const why = entry !== undefined && entry.does !== 'fails' ? entry.why : text || reasons.join('; ')
         if (!why) verdict.wrong.push(`${label}: skipped without a reason`)
         verdict.skipped.push({ label, why })
       } else if (entry?.does === 'fails') {

@@ -1,6 +1,6 @@
 // Runs one test file and writes what became of each test to another, a line of JSON each:
 //
-//   node run.mjs <test file> <results> <seconds for a test>
+//   node run.mjs <test file> <results> <seconds for a test> [test that is not to be run]...
 //
 // To a file and not to its output, because that belongs to the tests, and because wine shows nothing on a pipe. A test
 // without a line when the process is gone did not end.
@@ -11,7 +11,7 @@ import { startTests } from '@vitest/runner'
 // Before the tests, so that its assertions are there.
 import 'vitest'
 
-const [file, results, seconds] = process.argv.slice(2)
+const [file, results, seconds, ...omitted] = process.argv.slice(2)
 const tell = (line) => appendFileSync(results, `${JSON.stringify(line)}\n`)
 const testsIn = (suite) => suite.tasks.flatMap((task) => (task.type === 'suite' ? testsIn(task) : [task]))
 const textOf = ({ name, message, diff, stack }) => [`${name}: ${message}`, diff, stack].filter(Boolean).join('\n')
@@ -37,6 +37,7 @@ const runner = {
   importFile: (path) => import(pathToFileURL(path).href),
   onCollected([collected]) {
     nameAll(testsIn(collected))
+    for (const [test, name] of names) if (omitted.includes(name)) test.mode = 'skip'
     tell({ tests: [...names.values()] })
   },
   onBeforeRunTask: (test) => tell({ begins: names.get(test) }),

@@ -113,7 +113,7 @@ test('tested are the versions of Node.js that the package says it runs on', () =
 
 test('a release is made of tags alone, and of what was tested', () => {
   const release = textOf('release.yml')
-  expect(release).toMatch(/^on:\n {2}push:\n {4}tags: \['v\*'\]\n(?! )/m)
+  expect(release).toMatch(/^on:\n {2}push:\n {4}tags: \[["']v\*["']\]\n(?! )/m)
   const needs = Object.fromEntries(jobs(release).map(([job, lines]) => [job, /^ {4}needs: (.*)$/m.exec(lines)?.[1]]))
   expect(needs).toMatchObject({ artifacts: 'version', publish: '[ready, artifacts]', github: 'publish' })
   expect(release).toMatch(/^ {2}publish:[\s\S]*?^ {4}environment: npm$/m)

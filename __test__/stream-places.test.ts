@@ -176,3 +176,17 @@ test.runIf(possible)('two containers and one volume: one writer', { timeout: 30_
   expect(await two.tell('append 10 1')).toBe(4)
   await two.kill()
 })
+
+test.runIf(process.platform !== 'win32')(
+  'a process that is frozen keeps its stream, and goes on',
+  { timeout: 30_000 },
+  async () => {
+    const root = folder()
+    const one = await writer(root)
+    await one.tell('append 10 3')
+    one.process.kill('SIGSTOP')
+    expect((await failure(PersistentStream.open(root))).code).toBe('PSTREAM_LOCKED')
+    one.process.kill('SIGCONT')
+    expect(await one.tell('append 10 1')).toBe(4)
+  },
+)

@@ -1,6 +1,7 @@
 // What a stream tells on the channels of `node:diagnostics_channel`; and that nothing fails in silence.
 
 import { type ChannelListener, subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { setTimeout as pause } from 'node:timers/promises'
 import type {
   CommitMessage,
   DiagnosticsMessages,
@@ -107,7 +108,7 @@ test('a subscriber that calls the stream, also by calls that block', async () =>
   }
   subscribe('pstream:commit', listener)
   await log.append('x')
-  while (appends.length < 10) await appends.at(-1)
+  while (appends.length < 10) await pause(1)
   unsubscribe('pstream:commit', listener)
   expect(await Promise.all(appends)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
 })

@@ -1,5 +1,6 @@
 // What is appended gets its seq in the order of the calls, and is there after a reopen.
 
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { BackpressureError, CapacityError, PersistentStream } from 'pstream'
 import { expect, test } from 'vitest'
@@ -8,7 +9,7 @@ import { folder } from './support/folder.js'
 import { find, stream } from './support/streams.js'
 
 test('append, close, open again', async () => {
-  const root = `${folder()}/made/for/it`
+  const root = join(folder(), 'made', 'for', 'it')
   const first = await stream(root)
   expect(first).toMatchObject({ directory: root, name: 'stream', oldestSeq: 0, nextSeq: 0, durableSeq: 0 })
   expect(first.recovery).toMatchObject({

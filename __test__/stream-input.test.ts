@@ -23,6 +23,8 @@ const badOptions: Record<string, unknown[]> = {
   mode: [-1, 0o10000, '600'],
   cache: ['all', true],
   sync: ['none', 1],
+  network: ['any', true],
+  reserve: ['none', false],
   encoding: ['latin1', 1, null, {}, { encode: () => 1 }, { encode: 1, decode: 1 }],
   signal: [{}, 1, null],
 }

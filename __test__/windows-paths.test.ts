@@ -2,7 +2,7 @@
 // without, wherever that names the same file. Told by a binary of straw, so that it can be seen on every system.
 
 import { fileURLToPath } from 'node:url'
-import { BlockFile, FileSequence } from 'pstream'
+import { BlockFile, FileSequence, PersistentStream } from 'pstream'
 import { beforeAll, expect, test } from 'vitest'
 import { failure } from './support/errors.js'
 
@@ -31,7 +31,12 @@ test.each([
   expect(file.path).toBe(expected)
   const error = await failure(file.loadBytes(0, 1))
   expect(error.path).toBe(expected)
+  expect(error.message).toBe(`cannot read '${expected}': no`)
   expect(error.cause).toMatchObject({ path: expected, message: expect.stringContaining(`'${expected}'`) })
   await file.close()
   expect((await FileSequence.open('.', { name: 'x', blockCount: 1, blockShift: 12 })).root).toBe(expected)
+  const { directory, recovery } = await PersistentStream.open('.')
+  expect(directory).toBe(expected)
+  expect(recovery.gaps[0]?.cause).toMatchObject({ path: expected, message: expect.stringContaining(`'${expected}'`) })
+  expect((await PersistentStream.openReadOnly('.')).directory).toBe(expected)
 })

@@ -27,7 +27,7 @@ import {
   WriteZeroError,
 } from './errors.js'
 import type { Failure, Holder } from './native.js'
-import { shownPath } from './windows-path.js'
+import { shownPath, shownText } from './windows-path.js'
 
 /** The value, or the error thrown. @internal */
 export function unwrap<T>(outcome: T | Failure): T {
@@ -41,7 +41,8 @@ export function isFailure(outcome: unknown): outcome is Failure {
 }
 
 /** The error object. Its stack begins at the caller of `above`: how it came about in here helps nobody. @internal */
-export function errorOf(failure: Failure, above: (...args: never[]) => unknown = errorOf): PstreamError {
+export function errorOf(told: Failure, above: (...args: never[]) => unknown = errorOf): PstreamError {
+  const failure = { ...told, message: shownText(told.message) }
   const details = detailsOf(failure)
   const build = builders[failure.code]
   const error = build === undefined ? new IoError(failure.message, details) : build(failure, details)

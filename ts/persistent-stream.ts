@@ -34,6 +34,7 @@ import { type RecoveryReport, recoveryReport } from './stream-report.js'
 import type { StreamStats } from './stream-stats.js'
 import { Tide } from './tide.js'
 import { Trims } from './trims.js'
+import { shownPath } from './windows-path.js'
 import { RecordWritable, type WriteStreamOptions } from './write-stream.js'
 
 /** How one append is done. */
@@ -140,7 +141,8 @@ export class PersistentStream<
 
     const { stream, own } = newStream()
     const info = await whenUnlocked(timeout, () => stream.open(folder, name, raw), signal)
-    const { directory: at, maxRecordBytes: maxRecord, nextSeq: seq } = info
+    const { maxRecordBytes: maxRecord, nextSeq: seq } = info
+    const at = shownPath(info.directory)
     const { flushOnExit } = raw
     const diagnostics = new Diagnostics({ directory: at, name })
     const tide = new Tide({

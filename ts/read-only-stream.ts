@@ -11,6 +11,7 @@ import { ReadSide } from './run-source.js'
 import { StreamReader } from './stream-reader.js'
 import type { StreamStats } from './stream-stats.js'
 import { Tide } from './tide.js'
+import { shownPath } from './windows-path.js'
 
 /** How a stream is opened for reading alone. */
 export interface ReaderOptions extends Pick<BlockFileOptions, 'cache'> {
@@ -133,6 +134,9 @@ export async function follow(
   const durable = () => unwrap(follower.durableSeq())
   const tide = new Tide({ durable, written: durable }, watch)
   watch.tide = tide
-  const side = new ReadSide(follower, { directory: info.directory, encoding, keepCache, tide, isFollowed: true })
+  const side = new ReadSide(follower, {
+    directory: shownPath(info.directory),
+    ...{ encoding, keepCache, tide, isFollowed: true },
+  })
   return make({ native: follower, info, name, side })
 }

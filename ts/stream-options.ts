@@ -59,6 +59,17 @@ export interface StreamOptions extends BlockFileOptions {
    * it is and reported in `recovery.gaps` (`'salvage'`). Default `'strict'`.
    */
   recovery?: 'strict' | 'salvage'
+  /**
+   * On a network file system (NFS, SMB, 9p and their like), whose server decides what survives a power cut and who holds
+   * a lock: reject with `PSTREAM_UNSUPPORTED` (`'refuse'`), or rely on it (`'allow'`). Not all can be told, see
+   * `docs/durability.md`. Default `'refuse'`.
+   */
+  network?: 'refuse' | 'allow'
+  /**
+   * Where the file system cannot reserve space: reject with `PSTREAM_UNSUPPORTED` (`'required'`), or go on, so that any
+   * append can meet a full disk, and not only one that needs another file (`'best-effort'`). Default `'required'`.
+   */
+  reserve?: 'required' | 'best-effort'
   /** What goes by itself, and how large the stream may grow. By default all is kept, and the disk is the limit. */
   retention?: RetentionOptions
   /** Unix permission bits of new files, 0 to 0o7777, before the umask; ignored on Windows. Default 0o600. */
@@ -71,15 +82,16 @@ const MOST_MS = 2 ** 31 - 1
 /** @internal */
 export function rawOptions(options: Partial<StreamOptions>): RawStreamOptions {
   const { create, fileSize, blockSize, syncIntervalMs, commitDelayMs, commitAlignment, recovery } = options
-  const { cache, sync, mode, flushOnExit, retention } = options
+  const { cache, sync, mode, reserve, flushOnExit, retention } = options
   return {
     create: create === undefined ? true : flag('options.create', create),
     fileSize: size('options.fileSize', fileSize, 2 ** 20, 64 << 20),
     blockSize: size('options.blockSize', blockSize, 4096, 64 << 10),
     aligned: isSecond('options.commitAlignment', commitAlignment, 'packed', '4KiB'),
+    allowNetwork: isSecond('options.network', options.network, 'refuse', 'allow'),
     salvage: isSecond('options.recovery', recovery, 'strict', 'salvage'),
     // The other options of files are not for a stream.
-    file: fileOptions({ cache, sync, mode } as Parameters<typeof fileOptions>[0]),
+    file: fileOptions({ cache, sync, mode, reserve } as Parameters<typeof fileOptions>[0]),
     commitDelayMs: commitDelayMs === undefined ? 0 : integer('options.commitDelayMs', commitDelayMs, 0, 60_000),
     retention: rawRetention(retention),
     flushOnExit: flushOnExit === undefined ? true : flag('options.flushOnExit', flushOnExit),

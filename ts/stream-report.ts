@@ -4,6 +4,7 @@ import { basename } from 'node:path'
 import { CorruptionError } from './errors.js'
 import { errorOf, present } from './failure.js'
 import type { RawReadGap, RawVerified, StreamInfo } from './native.js'
+import { shownPath } from './windows-path.js'
 
 /** Damage that was gone past: records that are not there any more. */
 export interface Gap {
@@ -50,10 +51,11 @@ export interface RecoveryReport {
 export function recoveryReport(info: StreamInfo): RecoveryReport {
   const gaps = info.gaps.map((gap): Gap => {
     const [fromSeq, toSeq] = [gap.fromSeq ?? 0, gap.toSeq]
-    const where = gap.file === undefined ? 'a file that is missing' : `'${gap.file}'`
+    const path = gap.file === undefined ? undefined : shownPath(gap.file)
+    const where = path === undefined ? 'a file that is missing' : `'${path}'`
     const message = `the records from ${fromSeq} up to ${toSeq} are damaged or gone, in ${where}`
-    const file = gap.file === undefined ? undefined : basename(gap.file)
-    const details = present({ path: gap.file, file, position: gap.position })
+    const file = path === undefined ? undefined : basename(path)
+    const details = present({ path, file, position: gap.position })
     return { fromSeq, toSeq, cause: new CorruptionError(message, { ...details, fromSeq, toSeq }) }
   })
   const { nextSeq, torn } = info

@@ -10,6 +10,11 @@ const VERBATIM = /^\\\\\?\\(?:(?<drive>[A-Za-z]:\\.*)|UNC\\(?<share>[^\\]+\\.*))
 /** Components that Windows reads as something else in a path without the prefix: cut short, or a device. */
 const CHANGED = /[. ](?=\\|$)|\/|\\(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?=[. :\\]|$)/i
 
+/** The text with each quoted path as it is shown. @internal */
+export function shownText(text: string): string {
+  return text.replace(/'(\\\\\?\\[^']*)'/g, (_, path: string) => `'${shownPath(path)}'`)
+}
+
 /** The path as it is shown. @internal */
 export function shownPath(path: string): string {
   const { drive, share } = VERBATIM.exec(path)?.groups ?? {}

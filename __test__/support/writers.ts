@@ -12,9 +12,15 @@ export interface Writer {
   kill(): Promise<void>
 }
 
-export async function writer(root: string, durability: 'durable' | 'written' = 'durable'): Promise<Writer> {
+/** `inside`: a command that runs it somewhere else. */
+export async function writer(
+  root: string,
+  durability: 'durable' | 'written' = 'durable',
+  inside: string[] = [],
+): Promise<Writer> {
   const script = fileURLToPath(new URL('../fixtures/stream-told.mjs', import.meta.url))
-  const child = spawn(process.execPath, [script, root, durability], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const [command = process.execPath, ...args] = [...inside, process.execPath, script, root, durability]
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   onTestFinished(() => {
     child.kill('SIGKILL')
   })

@@ -38,22 +38,16 @@ need_zig() {
 need_wine() {
   need_packages /usr/lib/wine/wine64=wine64 /usr/bin/x86_64-w64-mingw32-gcc=gcc-mingw-w64-x86-64-win32
   export WINEPREFIX=$cache/wineprefix WINEDEBUG=-all
-  local system32=$WINEPREFIX/drive_c/windows/system32
-  [[ -e $cache/wine-is-ready ]] && return
-  # Neither .NET nor a browser: wine would ask for them in a window.
-  WINEDLLOVERRIDES="mscoree=;mshtml=" /usr/lib/wine/wine64 wineboot -i </dev/null >/dev/null 2>&1
-  /usr/lib/wine/wine64 winecfg -v win10 </dev/null >/dev/null 2>&1
-  # wine 8 lacks the DLL from which Rust's standard library takes its random numbers; later ones have it.
-  if [[ -e $system32/bcryptprimitives.dll ]]; then
-    touch "$cache/wine-is-ready"
-    return
+  if [[ ! -e $WINEPREFIX/system.reg ]]; then
+    # Neither .NET nor a browser: wine would ask for them in a window.
+    WINEDLLOVERRIDES="mscoree=;mshtml=" /usr/lib/wine/wine64 wineboot -i </dev/null >/dev/null 2>&1
+    /usr/lib/wine/wine64 winecfg -v win10 </dev/null >/dev/null 2>&1
   fi
-  cat >"$cache/bcryptprimitives.c" <<'C'
-#include <windows.h>
-BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
-__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE bytes, SIZE_T len) { return SystemFunction036(bytes, (ULONG)len); }
-C
-  x86_64-w64-mingw32-gcc -shared -o "$system32/bcryptprimitives.dll" "$cache/bcryptprimitives.c" -ladvapi32
+  # What wine lacks; in the place of its own, where it has one.
+  export WINEDLLOVERRIDES="bcryptprimitives=n"
+  local library=$WINEPREFIX/drive_c/windows/system32/bcryptprimitives.dll source=scripts/platforms/wine.c
+  [[ $cache/wine-is-ready -nt $source && -e $library ]] && return
+  x86_64-w64-mingw32-gcc -O -Wall -Wextra -shared -o "$library" "$source" -ladvapi32 -lpsapi
   touch "$cache/wine-is-ready"
 }
 

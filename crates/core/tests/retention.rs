@@ -123,9 +123,28 @@ fn a_trim_that_is_asked_for() {
     assert_eq!(one.recv_timeout(LONG).unwrap().unwrap(), 4);
     assert_eq!(two.recv_timeout(LONG).unwrap().unwrap(), 12);
     assert_eq!(bench.oldest(), 12);
-    until("the footprint", || bench.group.stats().footprint.files == 2);
     bench.group.close().unwrap();
     assert_eq!(*bench.group.trim(1, false, drop).unwrap_err().kind(), ErrorKind::Closed);
+}
+
+/// Whoever is told that files are gone finds it so in the statistics, however soon.
+#[test]
+fn what_a_trim_has_released_is_counted_before_it_is_told() {
+    let bench = bench(Retention::default(), nothing);
+    bench.fill(20);
+    assert_eq!(bench.group.stats().footprint.files, 5);
+    let (sender, receiver) = channel();
+    let (say, heard) = channel::<()>();
+    // The commit thread waits until this has looked: nothing can be shown in between.
+    let told = move |done: Result<u64>| {
+        drop(sender.send(done));
+        drop(heard.recv_timeout(LONG));
+    };
+    bench.group.trim(14, false, told).unwrap();
+    assert_eq!(receiver.recv_timeout(LONG).unwrap().unwrap(), 12);
+    let files = bench.group.stats().footprint.files;
+    drop(say);
+    assert_eq!(files, 2);
 }
 
 /// An unlink takes as long as it likes: appends go on, also into files that are there; and a close waits for it.

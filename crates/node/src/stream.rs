@@ -152,6 +152,7 @@ impl Engine {
         let begin = Instant::now();
         let log_options = options.log(name.clone());
         log_options.check()?;
+        log_options.check_place(&OsIo, directory)?;
         Self::prepare(directory, &log_options.name, options.create)?;
         let (log, recovery) = Log::open(Arc::new(OsIo), directory, log_options)?;
         // A limit makes files smaller, and records with them.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use napi_derive::napi;
 use pstream_core::stream::{
-    Gap, GroupOptions, LogOptions, Mode, Previous, Recovery, Retention, Stats, Torn, WhenLimited,
+    Gap, GroupOptions, LogOptions, Mode, Network, Previous, Recovery, Retention, Stats, Torn, WhenLimited,
 };
 use pstream_core::{LockMode, SequenceOptions};
 
@@ -26,6 +26,8 @@ pub struct RawStreamOptions {
     pub aligned: bool,
     /// `recovery: 'salvage'`.
     pub salvage: bool,
+    /// `network: 'allow'`.
+    pub allow_network: bool,
     /// How files are made and used.
     pub file: RawFileOptions,
     /// `commitDelayMs`.
@@ -81,6 +83,7 @@ impl RawStreamOptions {
                 ..SequenceOptions::default()
             },
             retention: self.retention.retention(),
+            network: if self.allow_network { Network::Allow } else { Network::Refuse },
             ..LogOptions::new(name)
         }
     }

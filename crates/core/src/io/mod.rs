@@ -78,6 +78,12 @@ pub trait Io: Send + Sync {
         true
     }
 
+    /// The kind of the network file system that holds `path`, for a message; `None` for a disk of this machine, and where
+    /// that cannot be told.
+    fn network(&self, _path: &Path) -> Option<String> {
+        None
+    }
+
     /// Who we are, for the text that tells others who holds a lock.
     fn identity(&self) -> Identity;
 

@@ -108,6 +108,10 @@ impl Io for OsIo {
         sys::is_plain_name(name)
     }
 
+    fn network(&self, path: &Path) -> Option<String> {
+        sys::network(path)
+    }
+
     fn identity(&self) -> Identity {
         Identity { pid: std::process::id(), host: sys::host_name(), boot_id: sys::boot_id() }
     }

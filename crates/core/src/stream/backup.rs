@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use super::folder::make_folder;
 use super::log::Log;
-use super::options::LogOptions;
+use super::options::{LogOptions, Network};
 use super::read::{Place, Slot, Snapshot, Verifier};
 use super::writer::Mark;
 use crate::error::{Damage, Error, ErrorKind, Result};
-use crate::file::{BlockFile, CreateOptions, Shape, build};
+use crate::file::{BlockFile, CreateOptions, Reserve, Shape, build};
 use crate::io::{Durability, FileKind, Io};
 use crate::sequence::{self, FileSequence, SequenceOptions};
 
@@ -102,6 +102,8 @@ impl Snapshot {
         let start = ahead.front().map_or(0, |place| place.segment.start());
         // No dot in it but the first one, and the same for the same name: the next copy removes what this one leaves.
         let temporary = format!(".pstream-backup-{:08x}", crc32c::crc32c(name.as_bytes()));
+        // It is whole or not there: a disk that fills up while it is made takes nothing that was acknowledged.
+        let create = CreateOptions { reserve: Reserve::BestEffort, ..create };
         let mut target =
             Target { directory: directory.to_owned(), name: name.to_owned(), temporary, create, sequence: None };
         target.sequence = Some(target.lock(&io)?);
@@ -302,6 +304,8 @@ impl Backup {
         // The log takes the lock.
         target.sequence.take().map_or(Ok(()), |sequence| sequence.close())?;
         let mut options = LogOptions::new(&*target.temporary);
+        // Where a copy is kept is for the caller to choose; it was locked and written there already.
+        options.network = Network::Allow;
         options.block_size = 1_u64.checked_shl(block_shift).ok_or_else(internal)?;
         options.sequence = SequenceOptions { create: target.create, lock_timeout: Duration::ZERO, ..options.sequence };
         let (mut log, recovery) = Log::open(Arc::clone(&self.io), &target.directory, options)?;

@@ -219,6 +219,7 @@ impl<'a> Thread<'a> {
         if self.trimmer.mind(&mut self.log, self.shared) {
             self.publish();
         }
+        self.trimmer.tell();
     }
 
     /// Has the next file made, while commits go on.

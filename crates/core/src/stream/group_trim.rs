@@ -67,6 +67,8 @@ const LOOK: Duration = Duration::from_secs(60);
 
 /// Minds the trims of a log.
 pub(super) struct Trimmer {
+    /// What came of those that were asked for: told when it can be seen in the statistics, too.
+    outcomes: Vec<(Told, Result<u64>)>,
     thread: Option<JoinHandle<()>>,
     /// One is under way, and was asked for.
     running: Option<bool>,
@@ -92,7 +94,8 @@ impl Drop for News {
 impl Default for Trimmer {
     fn default() -> Self {
         // What is there may be too old already.
-        Self { thread: None, running: None, retry: None, pause: RETRY, failed: false, aged: Some(Instant::now()) }
+        let aged = Some(Instant::now());
+        Self { outcomes: Vec::new(), thread: None, running: None, retry: None, pause: RETRY, failed: false, aged }
     }
 }
 
@@ -104,7 +107,8 @@ impl Drop for Trimmer {
 }
 
 impl Trimmer {
-    /// Takes note of what is gone, and begins what is due. Says whether readers are to know of something.
+    /// Takes note of what is gone, and begins what is due. Says whether readers are to know of something, which is to be
+    /// shown before [`Self::tell`].
     pub(super) fn mind(&mut self, log: &mut Log, shared: &Arc<Shared>) -> bool {
         let asked = {
             let mut queue = shared.queue();
@@ -194,7 +198,14 @@ impl Trimmer {
         }
         let request = was_asked.then(|| shared.queue().trims.all.pop_front()).flatten();
         if let Some(request) = request {
-            (request.done)(done.map(|done| done.oldest_seq));
+            self.outcomes.push((request.done, done.map(|done| done.oldest_seq)));
+        }
+    }
+
+    /// Tells those who have asked what came of it.
+    pub(super) fn tell(&mut self) {
+        for (told, outcome) in self.outcomes.drain(..) {
+            told(outcome);
         }
     }
 

@@ -74,7 +74,7 @@ pub use group::Group;
 pub use handover::{Append, GroupOptions, Listener, Payload, Refused, Settled};
 pub use log::{Committed, Log};
 pub use next_file::NextFile;
-pub use options::{DirectWrites, Level, LogOptions, Mode};
+pub use options::{DirectWrites, Level, LogOptions, Mode, Network};
 pub use plan::{Pending, PendingKind};
 pub use report::{Gap, Previous, Recovery, Torn};
 pub use retention::{Goal, Retention, WhenLimited};

@@ -1,10 +1,13 @@
 //! What can be chosen for a stream, and the limits of it.
 
+use std::path::Path;
+
 use super::layout::Layout;
 use super::plan::Limits;
 use super::retention::Retention;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::Shape;
+use crate::io::Io;
 use crate::sequence::SequenceOptions;
 
 /// When a commit is good.
@@ -25,6 +28,16 @@ pub enum Mode {
     Strict,
     /// It goes on in a new file behind the damage, which stays as it is and is reported as a gap.
     Salvage,
+}
+
+/// What an open does on a network file system, whose server decides what survives a power cut and who holds a lock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Network {
+    /// It fails with `PSTREAM_UNSUPPORTED`. Default.
+    #[default]
+    Refuse,
+    /// It relies on the server.
+    Allow,
 }
 
 /// How a stream is opened.
@@ -50,6 +63,8 @@ pub struct LogOptions {
     pub first_file_size: Option<u64>,
     /// What goes by itself, and how large the stream may grow. Default: nothing, and as large as the disk allows.
     pub retention: Retention,
+    /// What an open does on a network file system. Default: [`Network::Refuse`].
+    pub network: Network,
 }
 
 /// Which durable commits go past the page cache, where the file system can do that. For the caller they are as any others.
@@ -90,6 +105,7 @@ impl LogOptions {
             direct: DirectWrites::default(),
             first_file_size: None,
             retention: Retention::default(),
+            network: Network::default(),
         }
     }
 
@@ -129,6 +145,25 @@ impl LogOptions {
             return refuse(format!("file size of {file_size} bytes leaves no room for a record"));
         }
         Ok(())
+    }
+
+    /// Whether the folder, or where it is to be made, is on a disk of this machine, unless any place will do.
+    ///
+    /// # Errors
+    ///
+    /// `PSTREAM_UNSUPPORTED`, naming the kind of the network file system.
+    pub fn check_place(&self, io: &dyn Io, directory: &Path) -> Result<()> {
+        if self.network == Network::Allow {
+            return Ok(());
+        }
+        let there = directory.ancestors().find_map(|path| io.canonicalize(path).ok());
+        let Some(kind) = there.and_then(|path| io.network(&path)) else { return Ok(()) };
+        let message = format!(
+            "'{}' is on a network file system ({kind}), whose server decides what survives a power cut and who holds \
+             the lock: take a local disk, or rely on it with the option network",
+            directory.display()
+        );
+        Err(Error::new(ErrorKind::Unsupported, message).at_path(directory))
     }
 
     pub(super) fn first_size(&self) -> u64 {

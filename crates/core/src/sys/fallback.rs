@@ -4,8 +4,8 @@
 // NetBSD's and ZFS's always fail, and some C libraries imitate it by writing a byte into every block, which races with
 // other writers. What `mincore` says differs from system to system.
 pub(crate) use super::missing::{
-    advise_sequential, boot_id, evict, next_data, open_direct, reserve, residency, start_writeback, wait_writeback,
-    write_direct, write_synced, zero_range,
+    advise_sequential, boot_id, evict, network, next_data, open_direct, reserve, residency, start_writeback,
+    wait_writeback, write_direct, write_synced, zero_range,
 };
 use std::fs::File;
 use std::io::Result;

@@ -159,6 +159,33 @@ pub(crate) fn residency(file: &File, range: &Range<u64>) -> Result<Residency> {
     resident_bytes(file, range).map(Residency::Bytes)
 }
 
+/// By its magic (man 2 statfs). FUSE is not among them: what is behind it may be a disk (ntfs-3g), a share (sshfs) or the
+/// disk of a virtual machine's host (virtiofs), and the kernel does not say which.
+pub(crate) fn network(path: &Path) -> Option<String> {
+    const NETWORK: [(i128, &str); 12] = [
+        (0x6969, "nfs"),
+        (0x517b, "smb"),
+        (0xff53_4d42, "cifs"),
+        (0xfe53_4d42, "smb2"),
+        (0x0102_1997, "9p"),
+        (0x5346_414f, "afs"),
+        (0x6b41_4653, "afs"),
+        (0x7375_7245, "coda"),
+        (0x564c, "ncp"),
+        (0x00c3_6400, "ceph"),
+        (0x0bd0_0bd0, "lustre"),
+        (0x786f_4256, "vboxsf"),
+    ];
+    let path = c_path(path).ok()?;
+    // SAFETY: statfs is plain data, for which all zeros are a valid value.
+    let mut stat: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: the path ends in a zero byte, and the other pointer is to a statfs that is ours alone.
+    check(unsafe { libc::statfs(path.as_ptr(), &raw mut stat) }).ok()?;
+    // 32 bits are meant, whatever the type: glibc's is signed.
+    let magic = i128::from(stat.f_type) & 0xffff_ffff;
+    NETWORK.iter().find(|(known, _)| *known == magic).map(|(_, name)| (*name).to_owned())
+}
+
 /// What the kernel makes up anew at every boot.
 pub(crate) fn boot_id() -> Option<String> {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
@@ -184,6 +211,13 @@ mod tests {
                 assert_eq!(error.kind(), ErrorKind::Unsupported);
                 assert_eq!(file.metadata().unwrap().len(), 0);
             }
+        }
+    }
+
+    #[test]
+    fn the_file_systems_of_this_machine_are_local() {
+        for path in ["/", "/proc", "/nowhere/at/all"] {
+            assert_eq!(network(Path::new(path)), None);
         }
     }
 

@@ -111,3 +111,18 @@ pub(crate) fn boot_id() -> Option<String> {
     let id = CStr::from_bytes_until_nul(&buffer).ok()?.to_str().ok()?;
     Some(id.to_owned())
 }
+
+/// By `MNT_LOCAL`, "the file system is stored locally" (man 2 statfs).
+pub(crate) fn network(path: &Path) -> Option<String> {
+    let path = c_path(path).ok()?;
+    // SAFETY: statfs is plain data, for which all zeros are a valid value.
+    let mut stat: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: the path ends in a zero byte, and the other pointer is to a statfs that is ours alone.
+    check(unsafe { libc::statfs(path.as_ptr(), &raw mut stat) }).ok()?;
+    if stat.f_flags & libc::MNT_LOCAL.cast_unsigned() != 0 {
+        return None;
+    }
+    // SAFETY: the name ends in a zero byte: the system wrote it, and what it did not write is zero.
+    let name = unsafe { CStr::from_ptr(stat.f_fstypename.as_ptr()) };
+    Some(name.to_string_lossy().into_owned())
+}

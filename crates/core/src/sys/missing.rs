@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, IoSlice, Result};
 use std::ops::Range;
+use std::path::Path;
 
 use crate::io::{Durability, Residency};
 
@@ -67,5 +68,10 @@ pub(crate) fn advise_sequential(_file: &File) -> Result<()> {
 
 /// A holder of an earlier boot cannot be told from one of this boot by its note.
 pub(crate) fn boot_id() -> Option<String> {
+    None
+}
+
+/// It cannot be told.
+pub(crate) fn network(_path: &Path) -> Option<String> {
     None
 }

@@ -43,7 +43,7 @@ mod imp;
 mod imp;
 
 pub(crate) use imp::{
-    advise_sequential, allocated, boot_id, create, evict, host_name, is_plain_name, is_same_file, lock_error,
+    advise_sequential, allocated, boot_id, create, evict, host_name, is_plain_name, is_same_file, lock_error, network,
     next_data, open, open_direct, open_lock, process_alive, read_at, remove_file, rename_new, reserve, residency,
     start_writeback, sync_all, sync_data, sync_dir, wait_writeback, write_at, write_direct, write_note, write_synced,
     zero_range,

@@ -26,7 +26,9 @@ pub(crate) use super::missing::{
     advise_sequential, boot_id, evict, next_data, open_direct, residency, start_writeback, wait_writeback,
     write_direct, write_synced, zero_range,
 };
-pub(crate) use super::windows_info::{allocated, host_name, is_same_file, process_alive, with_kind as lock_error};
+pub(crate) use super::windows_info::{
+    allocated, host_name, is_same_file, network, process_alive, with_kind as lock_error,
+};
 use super::windows_info::{check, size_of_u32, with_kind};
 pub(crate) use super::windows_sync::{sync_all, sync_data, sync_dir};
 use crate::io::MAX_BUFFERS;
@@ -162,7 +164,7 @@ pub(crate) fn remove_file(path: &Path) -> Result<()> {
 }
 
 /// A path as the system takes it: as it is, so that the `\\?\` of a canonical one lifts the limit on its length.
-fn wide(path: &Path) -> Result<Vec<u16>> {
+pub(super) fn wide(path: &Path) -> Result<Vec<u16>> {
     let mut wide: Vec<u16> = path.as_os_str().encode_wide().collect();
     if wide.contains(&0) {
         return Err(Error::new(ErrorKind::InvalidInput, "path contains a zero character"));

@@ -12,14 +12,16 @@ use windows_sys::Win32::Foundation::{
 };
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT, FILE_ID_INFO,
-    FILE_INFO_BY_HANDLE_CLASS, FILE_READ_ATTRIBUTES, FILE_STANDARD_INFO, FileIdInfo, FileStandardInfo,
-    GetFileInformationByHandle, GetFileInformationByHandleEx,
+    FILE_INFO_BY_HANDLE_CLASS, FILE_READ_ATTRIBUTES, FILE_STANDARD_INFO, FileIdInfo, FileStandardInfo, GetDriveTypeW,
+    GetFileInformationByHandle, GetFileInformationByHandleEx, GetVolumePathNameW,
 };
 use windows_sys::Win32::System::SystemInformation::{ComputerNameDnsHostname, GetComputerNameExW};
 use windows_sys::Win32::System::Threading::{
     GetProcessId, OpenProcess, PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SYNCHRONIZE, WaitForSingleObject,
 };
 use windows_sys::core::BOOL;
+
+use super::imp::wide;
 
 /// The result of a call that returns FALSE and sets the thread's last error.
 pub(super) fn check(ret: BOOL) -> Result<()> {
@@ -155,4 +157,19 @@ pub(crate) fn process_alive(pid: u32) -> Option<bool> {
     let state = unsafe { WaitForSingleObject(process.as_raw_handle(), 0) };
     // The system rounds ids down to a multiple of four.
     Some(found == pid && state == WAIT_TIMEOUT)
+}
+
+/// By the kind of the drive.
+pub(crate) fn network(path: &Path) -> Option<String> {
+    const DRIVE_REMOTE: u32 = 4;
+    // What the system itself calls the longest path.
+    const LONGEST: usize = 32_768;
+    let path = wide(path).ok()?;
+    let mut root = vec![0_u16; LONGEST];
+    let len = u32::try_from(root.len()).ok()?;
+    // SAFETY: the path ends in a zero, and the buffer is valid for writes of `len` characters.
+    check(unsafe { GetVolumePathNameW(path.as_ptr(), root.as_mut_ptr(), len) }).ok()?;
+    // SAFETY: the call before has written a root that ends in a zero.
+    let kind = unsafe { GetDriveTypeW(root.as_ptr()) };
+    (kind == DRIVE_REMOTE).then(|| "a network drive".to_owned())
 }

@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# Lints the core for every platform, and runs its tests on those that a Debian or Ubuntu machine (x64) can run.
+# Lints the engine for every platform, and runs its own tests on those that a Debian or Ubuntu machine (x64) can run:
 #
-#   scripts/test-platforms.sh [clippy] [musl] [arm64] [windows]      default: all four
+#   npm run test:platforms -- core [clippy] [musl] [arm64] [windows]      default: all four
 #
-# What it needs, it fetches: rustup targets, packages by apt-get, and two from PyPI into a folder of its own. One line
-# per platform at the end; the logs are in target/platforms. Ends with 1 if anything failed.
+# What it needs, it fetches (tools.sh). One line per platform at the end; the logs are in target/platforms. Ends with 1
+# if anything failed.
 #
 #   CLIPPY_ARGS   more arguments for clippy, such as "-A dead_code" while a part is being written
 #   TEST_ARGS     more arguments for the test programs, such as a filter
 #   TEST_TIMEOUT  seconds for one platform, build included; default 3600
+#   CORE_RESULTS  a file that gets the lines of the end, too, with tabs between name, result and text
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 # shellcheck source=scripts/platforms/tools.sh
 source scripts/platforms/tools.sh
@@ -27,6 +28,7 @@ failed=0
 
 report() { # NAME RESULT TEXT
   summary+=("$(printf '%-26s %-5s %s' "$1" "$2" "$3")")
+  [[ -z ${CORE_RESULTS:-} ]] || printf '%s\t%s\t%s\n' "$1" "$2" "$3" >>"$CORE_RESULTS"
   [[ $2 == ok ]] || failed=1
 }
 
@@ -99,9 +101,8 @@ test_windows() {
   need_targets x86_64-pc-windows-gnu
   need_wine
   export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER=/usr/lib/wine/wine64
-  # Without the doc examples: they create files with the default options, so reserve space, which wine cannot.
   # shellcheck disable=SC2046  # the options are words
-  run_tests windows "wine 8 has no FileAllocationInfo, NtFlushBuffersFileEx, symbolic links, POSIX removal or long final paths" \
+  run_tests windows "wine 8 has no NtFlushBuffersFileEx, symbolic links, POSIX removal or long final paths; wine.c reserves for it" \
     cargo test -p pstream-core --lib $(system_tests) --target x86_64-pc-windows-gnu
 }
 

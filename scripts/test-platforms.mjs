@@ -55,13 +55,19 @@ function chosenFiles(system, place) {
 
 /** What became of one system; `undefined` if it is not run here. */
 async function test(system, folder) {
+  say(`\n== ${system.name}: ${system.how}`)
+  const isExtra = values.short && system.name !== 'host'
+  const tarballs = tarballsFor(values.tarballs, system.target)
+  if (tarballs === undefined) {
+    say(`   not run: no tarballs of pstream-${system.target} in ${values.tarballs} (npm run build:all, npm run pack)`)
+    return isExtra ? undefined : { system, ok: false }
+  }
   const start = starter(system, root, !values.short)
   if (start === undefined) {
-    say(`\n== ${system.name}: not run, because its runtime is not here and a short run fetches nothing`)
+    say('   not run: its runtime is not here, and a short run fetches nothing')
     return undefined
   }
-  say(`\n== ${system.name}: ${system.how}`)
-  const place = project(folder, system, tarballsFor(values.tarballs, system.target))
+  const place = project(folder, system, tarballs)
   const { files, without, out } = chosenFiles(system, place)
   const logs = join(root, 'target', 'platforms', 'logs', system.name)
   const told = ({ file, seconds, tests }) => {
@@ -78,7 +84,7 @@ async function test(system, folder) {
   for (const { label, why } of verdict.skipped) say(`   skipped: ${label}: ${why}`)
   for (const file of without) say(`   left out: ${file}: ${out.get(file)}`)
   const seconds = Math.round((performance.now() - begin) / 1000)
-  const whole = values.tests === undefined && !(values.short && system.name !== 'host')
+  const whole = values.tests === undefined && !isExtra
   say(`   logs: ${relative(root, logs)}`)
   return { system, version: versionOf(start, folder), without, seconds, whole, ...verdict }
 }
@@ -94,8 +100,10 @@ function versionOf({ command: [command, ...words], env, path }, folder) {
 const indented = (text = '') => text.trimEnd().replace(/^/gm, '     ')
 
 const line = ({ system, ok, passed, failed, known: listed, skipped, without, wrong, seconds }) =>
-  `${system.name.padEnd(16)} ${ok ? 'ok  ' : 'FAIL'} ${passed} passed, ${failed.length} failed, ${listed.length} known, ` +
-  `${skipped.length} skipped, ${without.length} files left out${wrong.length > 0 ? `, ${wrong.length} wrong` : ''}; ${seconds} s`
+  passed === undefined
+    ? `${system.name.padEnd(16)} FAIL not run`
+    : `${system.name.padEnd(16)} ${ok ? 'ok  ' : 'FAIL'} ${passed} passed, ${failed.length} failed, ${listed.length} known, ` +
+      `${skipped.length} skipped, ${without.length} files left out${wrong.length > 0 ? `, ${wrong.length} wrong` : ''}; ${seconds} s`
 
 function testCore(parts) {
   const results = join(root, 'target', 'platforms', 'core.results')
@@ -117,7 +125,13 @@ async function main() {
   const { folder, remove } = workshop()
   process.once('exit', remove)
   const results = []
-  for (const system of chosen) results.push(await test(system, folder))
+  for (const system of chosen) {
+    const failed = (error) => {
+      say(`   not run: ${error.message}`)
+      return { system, ok: false }
+    }
+    results.push(await test(system, folder).catch(failed))
+  }
   const ran = results.filter((result) => result !== undefined)
   say(`\n${ran.map(line).join('\n')}`)
   if (values.write) writeSuite(ran.filter(({ whole }) => whole))

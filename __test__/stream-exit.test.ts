@@ -180,6 +180,7 @@ test.runIf(possible)('a disk that hangs holds the end up for two seconds', { tim
   expect(await records(root)).toBeGreaterThanOrEqual(1)
 })
 
+if (process.platform === 'win32') console.log('skipped: Windows has no signals that end a process')
 test.skipIf(process.platform === 'win32').each(['SIGTERM', 'SIGINT'] as const)('the recipe for %s', async (signal) => {
   const root = folder()
   const script = `

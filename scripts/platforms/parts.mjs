@@ -1,5 +1,5 @@
 // A run in parts (`--tests`, or after it was interrupted): what became of each file is kept, and counts until the packages
-// or the file itself are others. A whole run under an emulator takes a quarter of an hour.
+// or the file itself are others. A whole run under an emulator takes many minutes.
 
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'

@@ -24,6 +24,25 @@ const STRACE = 'strace sees the calls of qemu, which has no pwritev2, and lets o
 
 export const known = [
   {
+    ...{
+      on: 'qemu',
+      file: 'stream-exit',
+      tests: ['a disk that hangs holds the end up for two seconds'],
+      does: 'leave out',
+    },
+    why: STRACE,
+  },
+  {
+    ...{ on: 'qemu', file: 'stream-exit', does: 'leave out' },
+    tests: ['a worker is terminated in the midst of copying: whole records, and all or none of those together'],
+    why: 'the milliseconds that it waits are too few for an emulated worker to have appended anything',
+  },
+  {
+    ...{ on: 'qemu', file: 'stream-live-cost', does: 'leave out' },
+    tests: ['a read that waits takes eight KiB at most, with everything; ten from Node.js 22 on'],
+    why: 'the memory that a process is said to take does not change under qemu',
+  },
+  {
     ...{ on: 'qemu', file: 'diagnostics', does: 'leave out', why: STRACE },
     tests: [
       'pstream:failure and pstream:recovery, of a commit',

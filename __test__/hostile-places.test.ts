@@ -109,7 +109,20 @@ test('names that look like paths never leave the folder', async () => {
 
 test('strange but valid names', async () => {
   const root = folder()
-  for (const name of ['ä ö', ' ', '-', '-rf', 'a b.c', '..a', "quote'", 'x'.repeat(247), '日本語', 'events.lock']) {
+  // Windows drops a space at the end.
+  const blank = UNIX ? [' '] : []
+  for (const name of [
+    ...blank,
+    'ä ö',
+    '-',
+    '-rf',
+    'a b.c',
+    '..a',
+    "quote'",
+    'x'.repeat(247),
+    '日本語',
+    'events.lock',
+  ]) {
     const opened = await FileSequence.open(root, { ...SHAPE, name })
     await (await opened.alloc()).close()
     expect(opened.name).toBe(name)

@@ -67,7 +67,10 @@ test('for another processor', () => {
   if (system === 'linux') expect(message).toContain(`it is for another processor than ${process.arch}`)
 })
 
-test('with a head that tells nonsense', () => {
+if (process.platform !== 'linux')
+  console.log('skipped: heads of binaries for other systems than Linux have another layout')
+
+test.skipIf(process.platform === 'win32')('with a head that tells nonsense', () => {
   for (const at of [32, 40]) {
     const mad = Buffer.from(good)
     mad.fill(0xff, at, at + 8)

@@ -34,7 +34,11 @@ async function readOnly(root: string, options: { name?: string } = {}): Promise<
 /** Whether the record is the one that a told writer appends at its seq. */
 const isRight = ({ seq, data }: StreamRecord) => Buffer.from(data).toString().startsWith(`${seq};`)
 
-test('everything that a reader has, beside its writer in the same process', async () => {
+// Without it what a reader sees is late by the last commit, until the writer is idle or closes.
+const marks = process.platform !== 'win32'
+if (!marks) console.log('skipped: Windows has no boot id, without which a writer leaves no mark to readers')
+
+test.runIf(marks)('everything that a reader has, beside its writer in the same process', async () => {
   const root = folder()
   const own = await stream(root, { fileSize: '1MiB', blockSize: '4KiB' })
   await appendEach(own, 20)
@@ -90,7 +94,7 @@ test('encodings, names, and what is refused', async () => {
   expect(() => new (ReadOnlyStream as unknown as new () => unknown)()).toThrow(InvalidInputError)
 })
 
-test('no lock is taken, and nothing is changed', async () => {
+test.runIf(marks)('no lock is taken, and nothing is changed', async () => {
   const root = folder()
   const own = await stream(root)
   await own.append('x')
@@ -110,40 +114,44 @@ test('no lock is taken, and nothing is changed', async () => {
   await readOnly(root)
 })
 
-test('live beside a writer in another process, which is killed and comes again, over many files', {
-  timeout: 90_000,
-}, async () => {
-  const root = folder()
-  let other = await writer(root)
-  const reader = await readOnly(root)
-  const [seen, control] = [[] as number[], new AbortController()]
-  const reading = (async () => {
-    for await (const record of reader.read({ live: true, signal: control.signal })) {
-      if (!isRight(record)) throw new Error(`record ${record.seq} is wrong`)
-      seen.push(record.seq)
+test.runIf(marks)(
+  'live beside a writer in another process, which is killed and comes again, over many files',
+  {
+    timeout: 90_000,
+  },
+  async () => {
+    const root = folder()
+    let other = await writer(root)
+    const reader = await readOnly(root)
+    const [seen, control] = [[] as number[], new AbortController()]
+    const reading = (async () => {
+      for await (const record of reader.read({ live: true, signal: control.signal })) {
+        if (!isRight(record)) throw new Error(`record ${record.seq} is wrong`)
+        seen.push(record.seq)
+      }
+    })().catch((error) => {
+      if (!control.signal.aborted) throw error
+    })
+    let next = 0
+    for (let round = 0; round < 4; round += 1) {
+      next = await other.tell('append 30000 60')
+      // In the midst of it.
+      other.tell('append 5000 100000').catch(() => {})
+      await pause(150)
+      await other.kill()
+      other = await writer(root)
     }
-  })().catch((error) => {
-    if (!control.signal.aborted) throw error
-  })
-  let next = 0
-  for (let round = 0; round < 4; round += 1) {
-    next = await other.tell('append 30000 60')
-    // In the midst of it.
-    other.tell('append 5000 100000').catch(() => {})
-    await pause(150)
-    await other.kill()
-    other = await writer(root)
-  }
-  next = await other.tell('append 10 1')
-  await expect.poll(() => seen.length, { timeout: 10_000 }).toBe(next)
-  expect(seen).toEqual(range(0, next))
-  expect(reader.stats().files).toBeGreaterThan(5)
-  control.abort()
-  await reading
-  expect((await reader.verify()).ok).toBe(true)
-})
+    next = await other.tell('append 10 1')
+    await expect.poll(() => seen.length, { timeout: 10_000 }).toBe(next)
+    expect(seen).toEqual(range(0, next))
+    expect(reader.stats().files).toBeGreaterThan(5)
+    control.abort()
+    await reading
+    expect((await reader.verify()).ok).toBe(true)
+  },
+)
 
-test('a live reader learns of a commit at once', { timeout: 30_000 }, async () => {
+test.runIf(marks)('a live reader learns of a commit at once', { timeout: 30_000 }, async () => {
   const root = folder()
   const other = await writer(root)
   await other.tell('append 10 3')
@@ -164,7 +172,7 @@ test('a live reader learns of a commit at once', { timeout: 30_000 }, async () =
   if (linux) expect(took[5]).toBeLessThan(100)
 })
 
-test('from the end means from the call on, whatever was seen last', async () => {
+test.runIf(marks)('from the end means from the call on, whatever was seen last', async () => {
   const root = folder()
   const own = await stream(root)
   const reader = await readOnly(root)
@@ -177,7 +185,7 @@ test('from the end means from the call on, whatever was seen last', async () => 
   await coming.return()
 })
 
-test('without a mark that holds, later commits tell', async () => {
+test.runIf(marks)('without a mark that holds, later commits tell', async () => {
   const root = folder()
   const other = await writer(root)
   await other.tell('append 10 5')
@@ -197,7 +205,7 @@ test('without a mark that holds, later commits tell', async () => {
   expect(await seqsOf(reader.read())).toEqual(range(0, 7))
 })
 
-test('a live reader does without a mark', { timeout: 30_000 }, async () => {
+test.runIf(marks)('a live reader does without a mark', { timeout: 30_000 }, async () => {
   const root = folder()
   const other = await writer(root)
   await other.tell('append 10 1')
@@ -260,7 +268,7 @@ test('closing ends what waits', async () => {
   expect(await waiting).toEqual({ done: true, value: undefined })
 })
 
-test('damage is a matter of where it is', async () => {
+test.runIf(marks)('damage is a matter of where it is', async () => {
   const root = folder()
   const own = await stream(root)
   await appendEach(own, 10)
@@ -275,6 +283,7 @@ test('damage is a matter of where it is', async () => {
   await reader.close()
 })
 
+if (!linux) console.log('skipped: only Linux shows descriptors and wake-ups')
 test.runIf(linux)('descriptors do not leak', async () => {
   const root = folder()
   const own = await stream(root)

@@ -95,7 +95,7 @@ test('repair says what it would do, does it when told to, and loses nothing', as
   )
   for (const { action, from, to } of done.actions) {
     if (action !== 'move') continue
-    expect(to).toMatch(/^events\.meta\/quarantine-\d+\//)
+    expect(to).toMatch(/^events\.meta[/\\]quarantine-\d+[/\\]/)
     expect(existsSync(join(root, from))).toBe(false)
   }
   // The gap is left, since only the owner knows whether it may be closed.

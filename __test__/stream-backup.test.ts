@@ -17,6 +17,9 @@ import { all, damage } from './support/records.js'
 import { fill, SMALL } from './support/retained.js'
 import { stream } from './support/streams.js'
 
+// Windows has no boot id, without which there is no mark.
+const marks = process.platform !== 'win32'
+
 test('a backup under load holds what was durable, record by record', async () => {
   const [root, to] = [folder(), `${folder()}/made/for/it`]
   const opened = await stream(root, { ...SMALL, name: 'events' })
@@ -37,8 +40,8 @@ test('a backup under load holds what was durable, record by record', async () =>
   await loading
   expect(progress).toEqual([...progress].sort((one, other) => one - other))
   expect([progress.at(-1), progress.length > 5]).toEqual([total, true])
-  expect(readdirSync(to).filter((name) => !name.startsWith('events.0'))).toEqual(['events.meta'])
-  expect(readdirSync(join(to, 'events.meta'))).toEqual(['mark'])
+  expect(readdirSync(to).filter((name) => !name.startsWith('events.0'))).toEqual(marks ? ['events.meta'] : [])
+  if (marks) expect(readdirSync(join(to, 'events.meta'))).toEqual(['mark'])
   const copy = await stream(to, { name: 'events' })
   expect(copy.recovery).toMatchObject({ previous: 'closed', gaps: [], leftovers: [] })
   expect(copy.nextSeq).toBeGreaterThanOrEqual(atLeast)

@@ -119,7 +119,8 @@ test.each([
   const stream = await PersistentStream.open(root, { lockTimeoutMs: 0 })
   expect(stream.recovery).toMatchObject({ previous: 'closed', records: { nextSeq: expected } })
   await stream.close()
-  expect(commitThreads()).toBe(0)
+  // A thread that has ended may be listed for a moment longer.
+  await expect.poll(commitThreads).toBe(0)
 })
 
 test('a worker is terminated in the midst of copying: whole records, and all or none of those together', async () => {
@@ -180,6 +181,7 @@ test.runIf(possible)('a disk that hangs holds the end up for two seconds', { tim
   expect(await records(root)).toBeGreaterThanOrEqual(1)
 })
 
+if (process.platform === 'win32') console.log('skipped: Windows has no signals that end a process')
 test.skipIf(process.platform === 'win32').each(['SIGTERM', 'SIGINT'] as const)('the recipe for %s', async (signal) => {
   const root = folder()
   const script = `

@@ -17,6 +17,7 @@ import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { aboutTheRepository, known } from './platforms/known.mjs'
 import { writeCore, writeSuite } from './platforms/page.mjs'
+import { partsOf } from './platforms/parts.mjs'
 import { project, root, tarballsFor, testFiles, workshop } from './platforms/project.mjs'
 import { runSuite } from './platforms/suite.mjs'
 import { starter, systems } from './platforms/systems.mjs'
@@ -49,26 +50,35 @@ function chosenFiles(system, place) {
   const out = leftOut(system, known)
   const all = testFiles(place).filter((name) => !(name in aboutTheRepository))
   const wanted = values.tests ?? (values.short && system.name !== 'host' ? SMOKE : undefined)
-  const files = all.filter((name) => wanted === undefined || matches(name, wanted))
-  return { files: files.filter((name) => !out.has(name)), without: files.filter((name) => out.has(name)), out }
+  const runnable = all.filter((name) => !out.has(name))
+  return { out, runnable, files: runnable.filter((name) => wanted === undefined || matches(name, wanted)) }
 }
 
 /** What became of one system; `undefined` if it is not run here. */
 async function test(system, folder) {
+  say(`\n== ${system.name}: ${system.how}`)
+  const isExtra = values.short && system.name !== 'host'
+  const tarballs = tarballsFor(values.tarballs, system.target)
+  if (tarballs === undefined) {
+    say(`   not run: no tarballs of pstream-${system.target} in ${values.tarballs} (npm run build:all, npm run pack)`)
+    return isExtra ? undefined : { system, ok: false }
+  }
   const start = starter(system, root, !values.short)
   if (start === undefined) {
-    say(`\n== ${system.name}: not run, because its runtime is not here and a short run fetches nothing`)
+    say('   not run: its runtime is not here, and a short run fetches nothing')
     return undefined
   }
-  say(`\n== ${system.name}: ${system.how}`)
-  const place = project(folder, system, tarballsFor(values.tarballs, system.target))
-  const { files, without, out } = chosenFiles(system, place)
+  const place = project(folder, system, tarballs)
+  const { files, runnable, out } = chosenFiles(system, place)
+  const omitted = (file) => omittedTests(system, known, file)
+  const parts = partsOf({ system, place, tarballs, omitted })
   const logs = join(root, 'target', 'platforms', 'logs', system.name)
-  const told = ({ file, seconds, tests }) => {
+  const told = (outcome) => {
+    const { file, seconds, tests } = outcome
+    parts.keep(outcome)
     const failed = tests.filter(({ state }) => state === 'fail').length
     say(`   ${file}: ${tests.length} tests, ${failed} failed, ${seconds.toFixed(1)} s`)
   }
-  const omitted = (file) => omittedTests(system, known, file)
   const begin = performance.now()
   const outcomes = await runSuite({ system, start, place, files, omitted, logs, told })
   const verdict = judge(system, outcomes, known)
@@ -76,11 +86,13 @@ async function test(system, folder) {
   for (const text of verdict.wrong) say(`   WRONG ${text}`)
   for (const { label, why } of verdict.known) say(`   known: ${label}: ${why}`)
   for (const { label, why } of verdict.skipped) say(`   skipped: ${label}: ${why}`)
-  for (const file of without) say(`   left out: ${file}: ${out.get(file)}`)
+  for (const [file, why] of out) say(`   left out: ${file}: ${why}`)
   const seconds = Math.round((performance.now() - begin) / 1000)
-  const whole = values.tests === undefined && !(values.short && system.name !== 'host')
   say(`   logs: ${relative(root, logs)}`)
-  return { system, version: versionOf(start, folder), without, seconds, whole, ...verdict }
+  const whole = parts.joined(runnable)
+  if (whole !== undefined && whole.length > outcomes.length) say('   with what ran before, this is a whole run')
+  const row = whole && { system, version: versionOf(start, folder), without: out.size, ...judge(system, whole, known) }
+  return { system, without: out.size, seconds, row, ...verdict }
 }
 
 /** What it says of itself; to a file, because wine shows nothing on a pipe. */
@@ -94,8 +106,10 @@ function versionOf({ command: [command, ...words], env, path }, folder) {
 const indented = (text = '') => text.trimEnd().replace(/^/gm, '     ')
 
 const line = ({ system, ok, passed, failed, known: listed, skipped, without, wrong, seconds }) =>
-  `${system.name.padEnd(16)} ${ok ? 'ok  ' : 'FAIL'} ${passed} passed, ${failed.length} failed, ${listed.length} known, ` +
-  `${skipped.length} skipped, ${without.length} files left out${wrong.length > 0 ? `, ${wrong.length} wrong` : ''}; ${seconds} s`
+  passed === undefined
+    ? `${system.name.padEnd(16)} FAIL not run`
+    : `${system.name.padEnd(16)} ${ok ? 'ok  ' : 'FAIL'} ${passed} passed, ${failed.length} failed, ${listed.length} known, ` +
+      `${skipped.length} skipped, ${without} files left out${wrong.length > 0 ? `, ${wrong.length} wrong` : ''}; ${seconds} s`
 
 function testCore(parts) {
   const results = join(root, 'target', 'platforms', 'core.results')
@@ -117,10 +131,16 @@ async function main() {
   const { folder, remove } = workshop()
   process.once('exit', remove)
   const results = []
-  for (const system of chosen) results.push(await test(system, folder))
+  for (const system of chosen) {
+    const failed = (error) => {
+      say(`   not run: ${error.message}`)
+      return { system, ok: false }
+    }
+    results.push(await test(system, folder).catch(failed))
+  }
   const ran = results.filter((result) => result !== undefined)
   say(`\n${ran.map(line).join('\n')}`)
-  if (values.write) writeSuite(ran.filter(({ whole }) => whole))
+  if (values.write) writeSuite(ran.flatMap(({ row }) => row ?? []))
   process.exitCode = ran.every(({ ok }) => ok) ? 0 : 1
 }
 

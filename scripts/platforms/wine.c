@@ -11,8 +11,6 @@
 
 BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
 
-__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE bytes, SIZE_T len) { return SystemFunction036(bytes, (ULONG)len); }
-
 static BOOL zeros(HANDLE file, LONGLONG from, LONGLONG to) {
   static const BYTE zero[1 << 16];
   while (from < to) {
@@ -48,6 +46,7 @@ static void replace_in(BYTE *module) {
       if (IMAGE_SNAP_BY_ORDINAL(name->u1.Ordinal)) continue;
       IMAGE_IMPORT_BY_NAME *import = (void *)(module + name->u1.AddressOfData);
       if (strcmp((char *)import->Name, "SetFileInformationByHandle") != 0) continue;
+      if (call->u1.Function == (ULONGLONG)set_information) continue;
       DWORD before;
       VirtualProtect(call, sizeof *call, PAGE_READWRITE, &before);
       call->u1.Function = (ULONGLONG)set_information;
@@ -56,16 +55,29 @@ static void replace_in(BYTE *module) {
   }
 }
 
-BOOL WINAPI DllMain(HINSTANCE self, DWORD reason, LPVOID reserved) {
-  (void)reserved;
+static HINSTANCE self;
+
+static void replace(void) {
   HMODULE modules[512];
   DWORD size;
-  if (reason != DLL_PROCESS_ATTACH || !EnumProcessModules(GetCurrentProcess(), modules, sizeof modules, &size)) return TRUE;
+  if (!EnumProcessModules(GetCurrentProcess(), modules, sizeof modules, &size)) return;
   // Wine's own need theirs.
   for (DWORD index = 0; index < size / sizeof *modules; index++) {
     char path[MAX_PATH];
     if (modules[index] == self || GetModuleFileNameA(modules[index], path, sizeof path) == 0) continue;
     if (strstr(path, "\\windows\\") == NULL && strstr(path, "\\Windows\\") == NULL) replace_in((BYTE *)modules[index]);
   }
+}
+
+// Asked for by each binary of Rust, early: also by one that is loaded when this is there already.
+__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE bytes, SIZE_T len) {
+  replace();
+  return SystemFunction036(bytes, (ULONG)len);
+}
+
+BOOL WINAPI DllMain(HINSTANCE instance, DWORD reason, LPVOID reserved) {
+  (void)reserved;
+  self = instance;
+  if (reason == DLL_PROCESS_ATTACH) replace();
   return TRUE;
 }

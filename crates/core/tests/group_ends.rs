@@ -172,7 +172,9 @@ fn a_deadline_ends_it_with_the_commit_under_way() {
     assert!(matches!(slow.settled.try_recv(), Ok(Settled::Committed { tickets, .. }) if tickets == (0..1)));
     let Ok(Settled::Failed { tickets, error }) = slow.settled.try_recv() else { panic!("not told") };
     assert_eq!((tickets, error.kind().clone()), (1..2, ErrorKind::Closed));
-    assert_eq!(slow.calls.load(Ordering::SeqCst), 1, "calls after the deadline");
+    // The commit is one synced write; where there is none the attempt, a write and a sync.
+    let calls = slow.calls.load(Ordering::SeqCst);
+    assert!(matches!(calls, 1 | 3), "{calls} calls after the deadline");
     let (_, recovery) = Log::open(Arc::new(OsIo), slow.folder.path(), LogOptions::new("s")).unwrap();
     assert_eq!(recovery.next_seq, 1);
 }

@@ -164,7 +164,7 @@ struct Breaker<'a> {
     io: &'a dyn Io,
     place: &'a Place,
     made_folder: bool,
-    _lock: Box<dyn IoLock>,
+    lock: Option<Box<dyn IoLock>>,
 }
 
 impl<'a> Breaker<'a> {
@@ -184,7 +184,7 @@ impl<'a> Breaker<'a> {
             Err(error) => return Err(Error::io("flock", &path, error)),
         };
         if alone {
-            return Ok(Self { io, place, made_folder, _lock: lock });
+            return Ok(Self { io, place, made_folder, lock: Some(lock) });
         }
         Err(errors::locked(Some(describe_holder(io, place))).at_path(&place.lock()))
     }
@@ -193,6 +193,8 @@ impl<'a> Breaker<'a> {
 impl Drop for Breaker<'_> {
     fn drop(&mut self) {
         drop(self.io.remove_file(&self.place.breaker()));
+        // Where the name of a removed file stays until it is closed, its folder would not be empty.
+        drop(self.lock.take());
         if self.made_folder {
             drop(self.io.remove_dir(&self.place.meta()));
         }

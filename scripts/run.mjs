@@ -6,6 +6,7 @@
 //   node scripts/run.mjs build          builds what is stale
 //   node scripts/run.mjs bench [...]    builds what is stale and runs the benchmarks
 //   node scripts/run.mjs soak [...]     builds what is stale and runs the soak
+//   node scripts/run.mjs test-electron [...]   builds what is stale and runs the tests as Electron would see them
 //   node scripts/run.mjs example <name> [...]  builds what is stale and runs an example
 //
 // Each says what it is doing when that takes longer than a second.
@@ -251,6 +252,10 @@ switch (command) {
     await build()
     handOver('scripts/soak.mjs', rest)
     break
+  case 'test-electron':
+    await build()
+    handOver('scripts/test-electron.mjs', rest)
+    break
   case 'example':
     await build()
     handOver(`examples/${rest[0]}.mjs`, rest.slice(1))
@@ -266,6 +271,6 @@ switch (command) {
     break
   default:
     stop(
-      'usage: node scripts/run.mjs start [file] | test | ready | build | bench [...] | soak [...] | example <name> [...]',
+      'usage: node scripts/run.mjs start [file] | test | ready | build | bench [...] | soak [...] | test-electron [...] | example <name> [...]',
     )
 }

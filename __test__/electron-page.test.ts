@@ -68,17 +68,14 @@ async function open(queue: InstanceType<typeof OfflineQueue>, { width = 880, col
       ${preload}
     }`,
   })
-  const tell = async () => {
-    const state = JSON.stringify(await queue.snapshot().catch(() => undefined))
-    if (state) await window.evaluate(`window.pushState(${state})`).catch(() => {})
-  }
-  queue.on('change', tell)
   onTestFinished(async () => {
-    queue.off('change', tell)
     await context.close()
     await queue.close()
   })
   await window.goto(page)
+  // To a window that is gone already nothing is said.
+  const tell = (state: unknown) => window.evaluate(`window.pushState(${JSON.stringify(state)})`).catch(() => {})
+  queue.watch(tell, 1)
   return { window, complaints }
 }
 
@@ -100,7 +97,8 @@ async function add(window: Page, ...texts: string[]): Promise<void> {
   for (const text of texts) {
     await window.getByLabel('New note').fill(text)
     await window.getByRole('button', { name: 'Add' }).click()
-    await window.waitForFunction(`document.getElementById('text').value === ''`)
+    // The field is emptied when the note is safe.
+    await expect.poll(() => window.getByLabel('New note').inputValue()).toBe('')
   }
 }
 
@@ -140,7 +138,8 @@ inChromium('a failure is told, and gone when the server is back', async () => {
   await says(window, /^Online\. What you add is sent at once\.$/)
   expect(await window.getByRole('button', { name: 'Send now' }).isVisible()).toBe(false)
   await add(window, 'a note')
-  await says(window, /^Not sent: the server answers with status 503\. 1 note waits; the next attempt is in \d+ s\.$/)
+  await says(window, /^Not sent: the server answers with status 503\. 1 note waits\.$/)
+  expect(await window.getByText(/^Again in \d+ s$/).isVisible()).toBe(true)
   failing = false
   await window.getByRole('button', { name: 'Send now' }).click()
   await says(window, /^All notes are sent\.$/)

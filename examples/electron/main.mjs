@@ -37,19 +37,6 @@ function handle(channel, answer) {
   })
 }
 
-/** Tells the window at most 20 times a second, however much happens. */
-function tellWindow() {
-  let timer
-  queue.on('change', () => {
-    if (timer !== undefined) return
-    timer = setTimeout(async () => {
-      timer = undefined
-      const snapshot = await queue.snapshot().catch(() => undefined)
-      if (snapshot && window && !window.isDestroyed()) window.webContents.send('queue:state', snapshot)
-    }, 50)
-  })
-}
-
 async function start() {
   // In place of yours: one that answers with errors and loses answers, so that there is something to be seen.
   server = await startServer(Math.random, () => {})
@@ -61,7 +48,9 @@ async function start() {
   })
   handle('queue:online', (online) => queue.setOnline(online === true))
   handle('queue:retry', () => queue.retry())
-  tellWindow()
+  queue
+    .watch((state) => window && !window.isDestroyed() && window.webContents.send('queue:state', state))
+    .catch((error) => dialog.showErrorBox('The queue cannot be read', error.message))
   // What was under way when the computer fell asleep is over; do not wait for it to time out.
   powerMonitor.on('resume', () => queue.retry())
   openWindow()

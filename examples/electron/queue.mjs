@@ -94,6 +94,23 @@ export class OfflineQueue extends EventEmitter {
     }
   }
 
+  /** Tells what a window shows, at once and when it has changed, one after the other and not too often. */
+  async watch(tell, intervalMs = 50) {
+    const { signal } = this.#ending
+    try {
+      for (;;) {
+        // Before the look, so that no change falls in between.
+        const changed = once(this, 'change', { signal })
+        changed.catch(() => {})
+        tell(await this.snapshot())
+        await changed
+        await sleep(intervalMs, undefined, { signal })
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error
+    }
+  }
+
   /** What was added is kept; what is being sent is given up, and sent again next time. */
   async close() {
     this.#ending.abort()

@@ -6,19 +6,22 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-d
 
 let shown
 
-function message({ phase, problem, retryAt, wasInterrupted, waiting, sent }) {
+function message({ phase, problem, wasInterrupted, waiting, sent }) {
   const notes = waiting.count === 1 ? '1 note waits' : `${waiting.count} notes wait`
   if (phase === 'stopped') return `Sending has stopped: ${problem}. ${notes} here, none is lost.`
   if (phase === 'offline') {
     return waiting.count === 0 ? 'Offline. What you add is kept here.' : `Offline. ${notes} here, safe on the disk.`
   }
-  if (phase === 'retrying') {
-    const seconds = Math.max(1, Math.ceil((retryAt - Date.now()) / 1000))
-    return `Not sent: ${problem}. ${notes}; the next attempt is in ${seconds} s.`
-  }
+  if (phase === 'retrying') return `Not sent: ${problem}. ${notes}.`
   if (waiting.count > 0) return problem ? `Trying again: ${problem}.` : `Sending. ${notes}.`
   if (wasInterrupted && sent.count > 0) return 'The app was interrupted last time. All notes were kept, and are sent.'
   return sent.count === 0 ? 'Online. What you add is sent at once.' : 'All notes are sent.'
+}
+
+/** Beside the message, which would be read aloud each second. */
+function countDown() {
+  const seconds = shown?.phase === 'retrying' ? Math.max(0, Math.ceil((shown.retryAt - Date.now()) / 1000)) : undefined
+  say('countdown', seconds === undefined ? '' : `Again in ${seconds} s`)
 }
 
 function item({ seq, time, text }) {
@@ -47,6 +50,7 @@ function show(state) {
   shown = state
   element('status').dataset.phase = state.phase
   say('message', message(state))
+  countDown()
   element('retry').hidden = state.phase !== 'retrying'
   element('online').ariaChecked = state.online
   element('online').disabled = false
@@ -78,7 +82,7 @@ element('form').addEventListener('submit', async (event) => {
 })
 element('online').addEventListener('click', () => window.queue.setOnline(!shown.online))
 element('retry').addEventListener('click', () => window.queue.retry())
-setInterval(() => shown?.phase === 'retrying' && say('message', message(shown)), 1000)
+setInterval(countDown, 1000)
 
 window.queue.onState(show)
 window.queue.state().then(show, (error) => say('message', `The queue cannot be read: ${plain(error)}`))

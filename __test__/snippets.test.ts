@@ -2,7 +2,7 @@
 
 import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -13,7 +13,10 @@ import { folder } from './support/folder.js'
 import { type Snippet, snippetsIn } from './support/snippets.js'
 
 const repository = fileURLToPath(new URL('..', import.meta.url))
-const guides = readdirSync(join(repository, 'docs', 'guides')).map((name) => `docs/guides/${name}`)
+const guides = readdirSync(join(repository, 'docs', 'guides'))
+  .filter((name) => name.endsWith('.md'))
+  .map((name) => `docs/guides/${name}`)
+const fixtures = join(repository, '__test__', 'fixtures')
 const snippets = ['README.md', 'docs/diagnostics.md', ...guides].flatMap(snippetsIn)
 /** In the package, whose name they import. */
 const place = join(repository, 'dist', 'snippets')
@@ -32,11 +35,12 @@ beforeAll(() => {
   rmSync(place, { recursive: true, force: true })
   mkdirSync(place, { recursive: true })
   for (const snippet of snippets) writeFileSync(join(place, fileOf(snippet)), module(snippet))
+  cpSync(join(fixtures, 'electron.d.ts'), join(place, 'electron.d.ts'))
   const compilerOptions = {
     ...{ rootDir: '.', outDir: 'out', declaration: false, noUnusedLocals: false, noUnusedParameters: false },
     lib: ['ES2024', 'DOM', 'DOM.AsyncIterable', 'ESNext.Disposable'],
   }
-  const config = { extends: '../../tsconfig.json', compilerOptions, include: ['*.mts'] }
+  const config = { extends: '../../tsconfig.json', compilerOptions, include: ['*.mts', '*.d.ts'] }
   writeFileSync(join(place, 'tsconfig.json'), JSON.stringify(config))
   const tsc = join(repository, 'node_modules', 'typescript', 'bin', 'tsc')
   const { stdout } = spawnSync(process.execPath, [tsc, '-p', place], { encoding: 'utf8' })
@@ -81,14 +85,14 @@ async function recordsIn(cwd: string): Promise<string[]> {
 }
 
 /** Starts it with more behind it, and waits until that says something. */
-async function start(cwd: string, name: string, more: string) {
+async function start(cwd: string, name: string, more: string, ...args: string[]) {
   const script = join(cwd, 'script.mjs')
   const source = readFileSync(scriptOf(named(name)), 'utf8').replaceAll(
     `'pstream'`,
     `'${import.meta.resolve('pstream')}'`,
   )
   writeFileSync(script, `${source}\n${more}`)
-  const child = spawn(process.execPath, [script], { cwd, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [...args, script], { cwd, stdio: ['ignore', 'pipe', 'inherit'] })
   const [said] = await once(child.stdout, 'data')
   return { child, said: String(said) }
 }
@@ -141,4 +145,23 @@ test('the guide: a worker', async () => {
   if (child.exitCode === null) await once(child, 'exit')
   await pause(1)
   expect(await recordsIn(cwd)).toHaveLength(100)
+})
+
+test('the guide: an app for Electron closes its stream before it ends', async () => {
+  const cwd = folder()
+  // With a stand-in, which ends the process when nobody holds a quit up.
+  const stub = new URL('fixtures/electron-stub.mjs', import.meta.url).href
+  const more = `
+    while (stream === undefined) await new Promise((resolve) => setTimeout(resolve, 1))
+    for (let index = 0; index < 100; index += 1) stream.write('record ' + index)
+    app.quit()`
+  process.env.STUB_FOLDER = cwd
+  const { child, said } = await start(cwd, 'electron', more, '--no-warnings', '--import', stub)
+  delete process.env.STUB_FOLDER
+  expect(said).toContain('["quit","held up"]')
+  if (child.exitCode === null) await once(child, 'exit')
+  expect(child.exitCode).toBe(0)
+  const stream = await PersistentStream.open(join(cwd, 'userData', 'stream'))
+  expect(stream.recovery).toMatchObject({ previous: 'closed', records: { nextSeq: 100 } })
+  await stream.close()
 })

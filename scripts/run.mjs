@@ -7,6 +7,7 @@
 //   node scripts/run.mjs pack [...]     builds what is stale and makes the tarballs of the packages
 //   node scripts/run.mjs bench [...]    builds what is stale and runs the benchmarks
 //   node scripts/run.mjs soak [...]     builds what is stale and runs the soak
+//   node scripts/run.mjs test-electron [...]   builds what is stale and runs the tests as Electron would see them
 //   node scripts/run.mjs example <name> [...]  builds what is stale and runs an example
 //
 // Each says what it is doing when that takes longer than a second.
@@ -256,6 +257,10 @@ switch (command) {
     await build()
     handOver('scripts/soak.mjs', rest)
     break
+  case 'test-electron':
+    await build()
+    handOver('scripts/test-electron.mjs', rest)
+    break
   case 'example':
     await build()
     handOver(`examples/${rest[0]}.mjs`, rest.slice(1))
@@ -271,6 +276,6 @@ switch (command) {
     break
   default:
     stop(
-      'usage: node scripts/run.mjs start [file] | test | ready | build | pack [...] | bench [...] | soak [...] | example <name> [...]',
+      'usage: node scripts/run.mjs start [file] | test | ready | build | pack [...] | bench [...] | soak [...] | test-electron [...] | example <name> [...]',
     )
 }

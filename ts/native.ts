@@ -86,6 +86,8 @@ function platform(): string {
 
 /** Only a Node.js that was built against glibc reports its version. */
 function isMusl(): boolean {
+  // Electron is built against glibc alone, and there are builds of it in which a report ends the process.
+  if (process.versions.electron !== undefined) return false
   // `excludeNetwork` is younger than the oldest Node.js we run on; there it is ignored.
   const report = process.report as (NodeJS.ProcessReport & { excludeNetwork?: boolean | undefined }) | undefined
   if (report === undefined) return false

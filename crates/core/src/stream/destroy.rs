@@ -22,9 +22,9 @@ use crate::sequence::{self, FileSequence, SequenceFile};
 ///
 /// # Errors
 ///
-/// `PSTREAM_NOT_FOUND` if there is no such stream; `PSTREAM_LOCKED`, also if somebody has one of its cursors; `PSTREAM_INVALID_INPUT` for the name; those of opening
-/// a sequence; `PSTREAM_INVALID_FILE` for a sequence of files that are no stream's; `PSTREAM_SYNC_FAILED`, `PSTREAM_IO`:
-/// call it again.
+/// `PSTREAM_NOT_FOUND` if there is no such stream; `PSTREAM_LOCKED`, also if somebody has one of its cursors;
+/// `PSTREAM_INVALID_INPUT` for the name; those of opening a sequence; `PSTREAM_INVALID_FILE` for a sequence of files that
+/// are no stream's; `PSTREAM_SYNC_FAILED`, `PSTREAM_IO`: call it again.
 pub fn destroy(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions) -> Result<()> {
     let name = &options.name;
     let report = sequence::inspect(&**io, directory, name)?;
@@ -38,12 +38,15 @@ pub fn destroy(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions) -> Resu
     let sequence = FileSequence::open(Arc::clone(io), directory, name, shape, options.sequence)?;
     let (in_use, unused) = look(&sequence)?;
     // Whoever has a cursor reads the stream, perhaps in another process.
-    let _cursors = Folder::new(Arc::clone(io), sequence.root(), name).seize()?;
+    let cursors = Folder::new(Arc::clone(io), sequence.root(), name).seize()?;
     for path in unused.iter().rev().chain(&in_use) {
         io.remove_file(path).map_err(|error| Error::io("unlink", path, error))?;
         io.sync_dir(sequence.root()).map_err(|error| Error::sync("fsync", sequence.root(), error))?;
     }
     clear(&**io, &sequence.meta())?;
+    // Where the name of a removed file stays until it is closed (FAT under Windows), their folder was not empty.
+    drop(cursors);
+    drop(io.remove_dir(&sequence.meta().join("cursors")));
     // Removes its own file, and the folder if nothing is left in it.
     sequence.close()
 }

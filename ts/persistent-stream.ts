@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
 import { abortable } from './abort.js'
-import { Appender, raise } from './appender.js'
+import { type Appender, raise } from './appender.js'
 import {
   type AbortOptions,
   abortSignal,
@@ -15,26 +15,24 @@ import {
 } from './arguments.js'
 import type { OwnBytes } from './block-file.js'
 import { cursorName } from './cursor-set.js'
-import { Diagnostics } from './diagnostics.js'
-import { type Encode, type Encoding, encoder } from './encoding.js'
+import type { Encode, Encoding } from './encoding.js'
 import { InvalidInputError } from './errors.js'
 import { isFailure, unwrap } from './failure.js'
 import { lockTimeout, whenUnlocked } from './lock-wait.js'
-import { type NativeStream, native, type StreamInfo } from './native.js'
+import { type NativeStream, native } from './native.js'
+import { openParts, type Parts } from './open-stream.js'
 import { follow, type ReaderOptions, type ReadOnlyStream } from './read-only-stream.js'
 import type { StreamRecord, WriterReadOptions } from './read-options.js'
 import type { ReadStreamOptions } from './read-stream.js'
 import type { RecordIterator } from './record-iterator.js'
 import type { TrimOptions } from './retention.js'
 import type { Outcome } from './run.js'
-import { ReadSide } from './run-source.js'
-import { type Durability, durability, maxPending, rawOptions, type StreamOptions } from './stream-options.js'
+import type { ReadSide } from './run-source.js'
+import { type Durability, durability, type StreamOptions } from './stream-options.js'
 import { StreamReader } from './stream-reader.js'
 import { type RecoveryReport, recoveryReport } from './stream-report.js'
 import type { StreamStats } from './stream-stats.js'
-import { Tide } from './tide.js'
-import { Trims } from './trims.js'
-import { shownPath } from './windows-path.js'
+import type { Trims } from './trims.js'
 import { RecordWritable, type WriteStreamOptions } from './write-stream.js'
 
 /** How one append is done. */
@@ -44,17 +42,6 @@ export interface AppendOptions extends AbortOptions {
 }
 
 const KEY = Symbol('pstream')
-
-interface Opened {
-  readonly native: NativeStream
-  readonly appender: Appender
-  readonly trims: Trims
-  readonly info: StreamInfo
-  readonly name: string
-  readonly side: ReadSide
-  readonly encode: Encode
-  readonly durability: Durability
-}
 
 /**
  * An endless, append-only stream of records in a folder, for one writer. A record is a run of bytes; its *sequence
@@ -92,7 +79,7 @@ export class PersistentStream<
   #closing: Promise<void> | undefined
   #closedProperly = false
 
-  private constructor(key: symbol, opened: Opened) {
+  private constructor(key: symbol, opened: Parts) {
     if (key !== KEY) throw new InvalidInputError('a PersistentStream comes from PersistentStream.open')
     super(opened.side, opened.name, opened.info.maxRecordBytes)
     this.recovery = recoveryReport(opened.info)
@@ -130,38 +117,8 @@ export class PersistentStream<
     directory: Path,
     options: StreamOptions & { encoding?: unknown } & AbortOptions = {},
   ): Promise<PersistentStream<unknown, unknown>> {
-    const folder = path('directory', directory)
-    const given: Partial<typeof options> = optionsObject('options', options)
-    const name = given.name === undefined ? 'stream' : componentName('options.name', given.name)
-    const raw = rawOptions(given)
-    const common = { encode: encoder(given.encoding), durability: durability(given.durability, 'durable') }
-    const [pending, timeout] = [maxPending(given), lockTimeout(given.lockTimeoutMs)]
-    const signal = abortSignal('options.signal', given.signal)
-    signal?.throwIfAborted()
-
-    const { stream, own } = newStream()
-    const info = await whenUnlocked(timeout, () => stream.open(folder, name, raw), signal)
-    const { maxRecordBytes: maxRecord, nextSeq: seq } = info
-    const at = shownPath(info.directory)
-    const { flushOnExit } = raw
-    const diagnostics = new Diagnostics({ directory: at, name })
-    const tide = new Tide({
-      durable: () => unwrap(stream.durableSeq()),
-      written: () => unwrap(stream.writtenSeq()),
-    })
-    const appender = new Appender(stream, { maxPending: pending, maxRecord, seq, at, flushOnExit, tide }, diagnostics)
-    const trims = new Trims(stream)
-    own(appender, trims)
-    const side = new ReadSide(stream, { directory: at, encoding: given.encoding, keepCache: raw.file.keepCache, tide })
-    const opened = new PersistentStream<unknown, unknown>(KEY, {
-      native: stream,
-      appender,
-      trims,
-      info,
-      name,
-      side,
-      ...common,
-    })
+    const { signal, diagnostics, ...parts } = await openParts(directory, options)
+    const opened = new PersistentStream<unknown, unknown>(KEY, parts)
     if (signal?.aborted) {
       await opened.close()
       throw signal.reason
@@ -481,29 +438,5 @@ export class PersistentStream<
     const signal = abortSignal('options.signal', optionsObject('options', options).signal)
     signal?.throwIfAborted()
     return signal
-  }
-}
-
-/**
- * The native side calls back when something has settled. It must not keep the appender from being collected, nor with it
- * the stream: a stream that nobody has any more is closed. While something is pending `keep-alive.ts` holds it.
- */
-function newStream(): { stream: NativeStream; own: (appender: Appender, trims: Trims) => void } {
-  let owner: WeakRef<Appender> | undefined
-  let others: WeakRef<Trims> | undefined
-  // Something may be told before there is an owner. Without being fetched it would be the last: one call is for all.
-  let isEarly = false
-  const stream = new (native().NativeStream)(() => {
-    if (owner === undefined) isEarly = true
-    else owner.deref()?.settle()
-    others?.deref()?.settle()
-  })
-  return {
-    stream,
-    own: (appender, trims) => {
-      owner = new WeakRef(appender)
-      others = new WeakRef(trims)
-      if (isEarly) appender.settle()
-    },
   }
 }

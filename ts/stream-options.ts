@@ -60,7 +60,7 @@ export interface StreamOptions extends BlockFileOptions {
    */
   recovery?: 'strict' | 'salvage'
   /**
-   * On a network file system (NFS, SMB, 9p and their like), whose server decides what survives a power cut and who holds
+   * On a network file system (NFS, SMB and their like), whose server decides what survives a power cut and who holds
    * a lock: reject with `PSTREAM_UNSUPPORTED` (`'refuse'`), or rely on it (`'allow'`). Not all can be told, see
    * `docs/durability.md`. Default `'refuse'`.
    */

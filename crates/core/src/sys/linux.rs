@@ -160,21 +160,20 @@ pub(crate) fn residency(file: &File, range: &Range<u64>) -> Result<Residency> {
 }
 
 /// By its magic (man 2 statfs). FUSE is not among them: what is behind it may be a disk (ntfs-3g), a share (sshfs) or the
-/// disk of a virtual machine's host (virtiofs), and the kernel does not say which.
+/// disk of a virtual machine's host (virtiofs), and the kernel does not say which. Nor is 9p, by which gVisor and WSL show
+/// a guest all of its files.
 pub(crate) fn network(path: &Path) -> Option<String> {
-    const NETWORK: [(i128, &str); 12] = [
+    const NETWORK: [(i128, &str); 10] = [
         (0x6969, "nfs"),
         (0x517b, "smb"),
         (0xff53_4d42, "cifs"),
         (0xfe53_4d42, "smb2"),
-        (0x0102_1997, "9p"),
         (0x5346_414f, "afs"),
         (0x6b41_4653, "afs"),
         (0x7375_7245, "coda"),
         (0x564c, "ncp"),
         (0x00c3_6400, "ceph"),
         (0x0bd0_0bd0, "lustre"),
-        (0x786f_4256, "vboxsf"),
     ];
     let path = c_path(path).ok()?;
     // SAFETY: statfs is plain data, for which all zeros are a valid value.

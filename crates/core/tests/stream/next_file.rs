@@ -1,7 +1,6 @@
 //! The next file is made while commits go on: each call of its making with commits in front of it, stopped and failed at
 //! every call of both.
 
-
 use pstream_core::ErrorKind;
 use pstream_core::stream::{Level, Log, PendingKind};
 use pstream_sim::{CallKind, Effect, Fault, Keep, SimDisk};

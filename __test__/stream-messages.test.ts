@@ -45,6 +45,13 @@ test('a name that is none', async () => {
   )
 })
 
+test('a size in a unit that is none', async () => {
+  const error = await failure(PersistentStream.open(folder(), { fileSize: '1 GB' as '1GiB' }))
+  expect(error.message).toBe(
+    `options.fileSize must be a whole number of bytes, at least 1048576, or a text such as '64MiB' (in B, KiB, MiB or GiB), not "1 GB"`,
+  )
+})
+
 test('a backup where there is one', async () => {
   const [own, place] = [await stream(folder()), folder()]
   await own.append('x')

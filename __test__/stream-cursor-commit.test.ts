@@ -225,6 +225,15 @@ test.runIf(traces)('a failed write is told, and the next one counts', () => {
   expect(results).toMatchObject({ position: 0, again: 'done', after: 2, reopened: 2 })
 })
 
+test.runIf(traces)('to await the last one is enough: a failed one in front of it does not end the process', () => {
+  const root = folder()
+  const path = join(root, 'stream.meta', 'cursors', 'cursor.a')
+  const inject = 'inject=pwritev2:error=EIO:when=1'
+  const { status, stdout, stderr } = tracedAt(path, inject, 'cursor-faults.mjs', root, 'burst')
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  expect(JSON.parse(stdout)).toEqual(['done', 3])
+})
+
 test.runIf(traces)('a record that a failed sync may have taken back is not committed', () => {
   const root = folder()
   const file = join(root, 'stream.0001-16')

@@ -150,6 +150,7 @@ function main() {
     `${table(rows, ['tarball', 'packed', 'unpacked', 'files'])}\n\nin ${relative('.', out) || '.'}\n`,
   )
   for (const { platform } of missing) process.stdout.write(`not packed: ${platform}, no binary of it is there\n`)
+  if (missing.length > 0) process.stdout.write('npm run build:all makes binaries, as far as this machine can\n')
   if (values.sizes) writeFileSync(join(root, 'docs', 'sizes.md'), sizesPage(packed))
 }
 

@@ -55,7 +55,11 @@ export function size(name: string, value: unknown, least: number, fallback: numb
   const [, digits, unit] = (typeof value === 'string' && /^(\d+(?:\.\d+)?)(B|KiB|MiB|GiB)$/.exec(value)) || []
   const bytes = digits === undefined ? value : Number(digits) * (UNITS[unit ?? ''] ?? Number.NaN)
   if (typeof bytes === 'number' && Number.isSafeInteger(bytes) && bytes >= least) return bytes
-  throw refuse(name, `a whole number of bytes, at least ${least}, or a text such as '64MiB'`, value)
+  throw refuse(
+    name,
+    `a whole number of bytes, at least ${least}, or a text such as '64MiB' (in B, KiB, MiB or GiB)`,
+    value,
+  )
 }
 
 /** @internal */

@@ -47,6 +47,8 @@ export class Commits implements Holder {
   #isAboutTo = false
   /** The commit of durable records that the next write begins with: what is asked for until then is a part of it. */
   #joint: { readonly commit: Commit; readonly done: Promise<void> } | undefined
+  /** What was given for the last commit. */
+  #last: Promise<void> | undefined
   /** Records must become durable first. */
   #isListening = false
   /** Where the stream ended when it was closed. */
@@ -66,7 +68,7 @@ export class Commits implements Holder {
     const doubts = this.#doubts()
     // What cannot be begun now need not be looked for.
     const done = doubts % 2 === 1 ? lost(target) : this.#ask((tell) => ({ target, doubts, tell }), this.#isListening)
-    return told(done)
+    return this.#promise(done)
   }
 
   /** Goes elsewhere, when everything asked for before is done. */
@@ -111,9 +113,16 @@ export class Commits implements Holder {
       return joint.done
     }
     const commit: Commit = { target, doubts: undefined, tell: () => {} }
-    const done = told(this.#ask((tell) => Object.assign(commit, { tell }), false))
+    const done = this.#promise(this.#ask((tell) => Object.assign(commit, { tell }), false))
     this.#joint = { commit, done }
     return done
+  }
+
+  /** To await the last one is enough: that one in front of it has failed must not end the process as unhandled. */
+  #promise(done: Done | Promise<Done>): Promise<void> {
+    this.#last?.catch(() => {})
+    this.#last = told(done)
+    return this.#last
   }
 
   #ask(make: (tell: (done: Done) => void) => Commit | Seek, waits: boolean): Promise<Done> {

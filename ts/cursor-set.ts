@@ -15,7 +15,7 @@ const WIDTH = 2
 /** The name of a cursor. @internal */
 export function cursorName(value: unknown): string {
   if (typeof value === 'string' && /^(?!\.)[A-Za-z0-9._-]{1,100}$/.test(value)) return value
-  throw refuse('name', '1 to 100 of A-Z a-z 0-9 . _ -, not beginning with a dot,', value)
+  throw refuse('name', 'a text of 1 to 100 of the characters A-Z a-z 0-9 . _ - that does not begin with a dot', value)
 }
 
 /** @internal */

@@ -144,7 +144,8 @@ export class Cursor<T = OwnBytes> implements AsyncIterable<StreamRecord<T>>, Asy
   /**
    * The record `seq` has been handled, and all before it. Durable when it resolves; a position that is beyond it already
    * stays where it is. Cheap to call often, awaited or not: those that come while one is being written are written together,
-   * as one, and have one promise; to await the last of them is enough.
+   * as one, and have one promise. To await the last of several is enough: it says whether all of them count, and a failure of
+   * one that was asked for before it is told to nobody but its own caller.
    *
    * Of a record that is not durable itself it waits until it is: with `durability: 'written'` for `syncIntervalMs` at most, or
    * for a flush.

@@ -95,9 +95,14 @@ export class PersistentStream<
    * Opens the stream for writing, recovers it if its last writer crashed, and begins it if it is not there. Takes as long
    * as it takes to read one file at most, however long the stream is.
    *
+   * `encoding` says what a record is for the caller: bytes (`'buffer'`; a string is appended as its UTF-8, and read as
+   * bytes), a text (`'utf8'`, where half of a surrogate pair becomes U+FFFD), a value as JSON (`'json'`), or what an
+   * {@link Encoding} of your own makes of it. The files hold bytes and do not know of it. Default `'buffer'`.
+   *
    * Rejects with `PSTREAM_INVALID_INPUT` for an argument; `PSTREAM_LOCKED` if it is open already; `PSTREAM_CORRUPT` with
    * nothing changed, see {@link StreamOptions.recovery}; `PSTREAM_NOT_FOUND` with `create: false`; `PSTREAM_UNSUPPORTED`
-   * for a stream of a later version, or a file system without locks or reservation of space; `PSTREAM_NO_SPACE`;
+   * for a stream of a later version, a network share, or a file system without locks or reservation of space;
+   * `PSTREAM_NO_SPACE`;
    * `PSTREAM_SYNC_FAILED`; the sequence errors of {@link FileSequence.retrieve}; `PSTREAM_IO`; and with the reason of the
    * signal, the stream being closed again then.
    */
@@ -129,7 +134,8 @@ export class PersistentStream<
 
   /**
    * Opens the stream for reading alone, which any number of processes may do at the same time, beside a writer or without one.
-   * Takes no lock and changes nothing. See {@link ReadOnlyStream} for what it gives.
+   * Takes no lock and changes nothing. See {@link ReadOnlyStream} for what it gives, and {@link PersistentStream.open} for
+   * `encoding`.
    *
    * Rejects with `PSTREAM_NOT_FOUND` if there is no such stream; `PSTREAM_CORRUPT` if damage keeps its end from being told, see
    * {@link ReaderOptions.recovery}; `PSTREAM_UNSUPPORTED` for one of a later version; `PSTREAM_INVALID_INPUT` for an

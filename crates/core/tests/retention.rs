@@ -211,6 +211,38 @@ fn a_recovery_in_the_midst_of_a_trim() {
     assert_eq!(bench.oldest(), 48);
 }
 
+/// A trim that cannot be begun is over at once, and those behind it have their turn though nothing else happens.
+#[test]
+fn trims_that_cannot_be_begun_are_all_told() {
+    let failing = Arc::new(AtomicBool::new(false));
+    let fails = Arc::clone(&failing);
+    let (say, begun) = channel::<()>();
+    let (go, may_go) = channel::<()>();
+    let may_go = Mutex::new(may_go);
+    let bench = bench(Retention::default(), move |call, _| {
+        if !fails.load(Ordering::SeqCst) || !["write_at", "sync_data", "sync_all"].contains(&call) {
+            return Ok(());
+        }
+        if call == "write_at" {
+            say.send(()).ok();
+            may_go.lock().unwrap().recv().ok();
+        }
+        Err(std::io::Error::other("on purpose"))
+    });
+    bench.fill(11);
+    failing.store(true, Ordering::SeqCst);
+    bench.hand_over(100);
+    begun.recv_timeout(LONG).unwrap();
+    let (one, two, three) = (bench.trim(5), bench.trim(6), bench.trim(9));
+    drop(go);
+    assert!(matches!(bench.settled.recv_timeout(LONG), Ok(Settled::Failed { .. })));
+    for done in [one, two, three] {
+        assert_eq!(*done.recv_timeout(LONG).expect("told").unwrap_err().kind(), ErrorKind::SyncFailed);
+    }
+    failing.store(false, Ordering::SeqCst);
+    assert_eq!(bench.trim(9).recv_timeout(LONG).unwrap().unwrap(), 8);
+}
+
 /// What goes by itself and cannot be removed is tried again.
 #[test]
 fn a_release_that_fails_is_tried_again() {

@@ -324,7 +324,7 @@ fn resolve(io: &dyn Io, root: &Path, name: &str) -> Result<Place> {
     // The name first: it needs nothing from the disk.
     Place::new(PathBuf::new(), name)?;
     if !io.is_plain_name(name) {
-        let message = format!("sequence name {name:?} is no plain file name on this system");
+        let message = format!("name {name:?} is no plain file name on this system");
         return Err(Error::new(ErrorKind::InvalidInput, message));
     }
     let resolved = io.canonicalize(root).map_err(|error| Error::io("open", root, error))?;

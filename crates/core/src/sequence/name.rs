@@ -108,7 +108,7 @@ pub(super) const BREAKER: &str = "break";
 
 /// One path component, so that no name leaves its folder, and short enough for every file name it leads to.
 fn check_name(name: &str) -> Result<()> {
-    let invalid = |why: &str| Err(Error::new(ErrorKind::InvalidInput, format!("sequence name {name:?} {why}")));
+    let invalid = |why: &str| Err(Error::new(ErrorKind::InvalidInput, format!("name {name:?} {why}")));
     let mut components = Path::new(name).components();
     match (components.next(), components.next()) {
         _ if name.is_empty() => invalid("is empty"),

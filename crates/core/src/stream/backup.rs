@@ -96,7 +96,8 @@ impl Snapshot {
         let report = sequence::inspect(&*io, directory, name)?;
         if let Some(file) = report.files.first() {
             let path = directory.join(&file.name);
-            return Err(Error::io("create", &path, OsKind::AlreadyExists.into()));
+            let message = format!("there is a stream '{name}' in '{}' already", directory.display());
+            return Err(Error::new(ErrorKind::AlreadyExists, message).at_path(&path));
         }
         let ahead = self.hold()?;
         let start = ahead.front().map_or(0, |place| place.segment.start());

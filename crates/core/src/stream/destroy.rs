@@ -35,7 +35,8 @@ pub fn destroy(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions) -> Resu
         return Err(Error::new(ErrorKind::NotFound, message).at_path(directory));
     }
     let shape = Shape::new(options.blocks_of(options.file_size), options.block_shift())?;
-    let sequence = FileSequence::open(Arc::clone(io), directory, name, shape, options.sequence)?;
+    let sequence = FileSequence::open(Arc::clone(io), directory, name, shape, options.sequence)
+        .map_err(|error| options.taken(&**io, directory, error))?;
     let (in_use, unused) = look(&sequence)?;
     // Whoever has a cursor reads the stream, perhaps in another process.
     let cursors = Folder::new(Arc::clone(io), sequence.root(), name).seize()?;

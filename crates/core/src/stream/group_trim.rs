@@ -23,6 +23,16 @@ pub(super) struct Requests {
     pub(super) news: bool,
 }
 
+impl Requests {
+    /// Takes the first one, which is over. One that has failed at once wakes nobody when it is: the others must not wait for
+    /// that.
+    fn next(&mut self) -> Option<TrimRequest> {
+        let request = self.all.pop_front();
+        self.news |= !self.all.is_empty();
+        request
+    }
+}
+
 /// A trim that was asked for.
 struct TrimRequest {
     before: u64,
@@ -196,7 +206,7 @@ impl Trimmer {
             shared.queue().trims.news = true;
             return;
         }
-        let request = was_asked.then(|| shared.queue().trims.all.pop_front()).flatten();
+        let request = was_asked.then(|| shared.queue().trims.next()).flatten();
         if let Some(request) = request {
             self.outcomes.push((request.done, done.map(|done| done.oldest_seq)));
         }

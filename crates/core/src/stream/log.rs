@@ -91,8 +91,8 @@ impl Log {
     /// # Errors
     ///
     /// `PSTREAM_CORRUPT` if it is damaged, with nothing changed; `PSTREAM_UNSUPPORTED` if a later version has written
-    /// it, or if it is on a network file system, likewise; `PSTREAM_INVALID_INPUT` for the options; `PSTREAM_LOCKED`; others of opening the sequence and of
-    /// its files.
+    /// it, or if it is on a network file system, likewise; `PSTREAM_INVALID_INPUT` for the options; `PSTREAM_LOCKED`;
+    /// others of opening the sequence and of its files.
     pub fn open(io: Arc<dyn Io>, directory: &Path, options: LogOptions) -> Result<(Self, Recovery)> {
         options.check()?;
         let options = options.bounded()?;

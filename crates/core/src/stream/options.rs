@@ -166,6 +166,25 @@ impl LogOptions {
         Err(Error::new(ErrorKind::Unsupported, message).at_path(directory))
     }
 
+    /// What is said where somebody else has the lock: the words of a sequence, which callers may rely on, name neither the
+    /// stream nor who has it.
+    pub(super) fn taken(&self, io: &dyn Io, directory: &Path, error: Error) -> Error {
+        let ErrorKind::Locked(holder) = error.kind() else { return error };
+        let (holder, own) = (holder.clone().unwrap_or_default(), io.identity());
+        let by = match (holder.pid, &holder.note) {
+            (_, Some(note)) => format!(": its lock is a symbolic link to '{note}'"),
+            (Some(pid), None) if pid == own.pid && holder.host == own.host => " by this process".to_owned(),
+            (Some(pid), None) => format!(" by process {pid}"),
+            (None, None) => String::new(),
+        };
+        let message = format!("stream '{}' in '{}' is in use{by}", self.name, directory.display());
+        let said = Error::new(error.kind().clone(), message);
+        match error.path() {
+            Some(path) => said.at_path(path),
+            None => said,
+        }
+    }
+
     pub(super) fn first_size(&self) -> u64 {
         self.first_file_size.unwrap_or(FIRST_FILE_SIZE.min(self.file_size)).min(self.grow_to())
     }

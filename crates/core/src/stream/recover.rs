@@ -76,6 +76,7 @@ pub(super) fn open_sequence(
     // A stream can be opened on a disk without a free byte.
     let sequence = SequenceOptions { keep_lock_file: true, ..options.sequence };
     FileSequence::open_under(Arc::clone(io), directory, &options.name, shape, sequence, lock.cloned())
+        .map_err(|error| options.taken(&**io, directory, error))
 }
 
 fn open_once(io: &Arc<dyn Io>, directory: &Path, options: &LogOptions, lock: Option<&LockShare>) -> Result<Recovered> {

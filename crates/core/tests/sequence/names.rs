@@ -78,7 +78,7 @@ fn a_name_is_one_component_that_leaves_room() {
     for name in ["", ".", "..", "/", "a/b", "../a", "a/", "/etc", "a\0b", &"x".repeat(248), &"é".repeat(124)] {
         let error = failure(open(name));
         assert_eq!(*error.kind(), ErrorKind::InvalidInput, "{name:?}");
-        assert!(error.to_string().starts_with(&format!("sequence name {name:?} ")), "{error}");
+        assert!(error.to_string().starts_with(&format!("name {name:?} ")), "{error}");
     }
     assert_eq!(names(folder.path()), Vec::<String>::new());
     for name in

@@ -1,12 +1,12 @@
 // Whatever ends a writer, what it has acknowledged is there.
 
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { PersistentStream } from 'pstream'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
+import { killed } from './support/children.js'
 import { openDescriptors } from './support/files.js'
 import { folder } from './support/folder.js'
 import { mayMount, withMount } from './support/mounts.js'
@@ -21,22 +21,7 @@ test('a process is killed in the middle, again and again', { timeout: 60_000 + R
   /** What was acknowledged, by seq; and every record that was ever seen. */
   const acknowledged: (string | undefined)[] = []
   for (let round = 0; round < ROUNDS; round += 1) {
-    const child = spawn(process.execPath, [fixture('stream-appends.mjs'), root], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    onTestFinished(() => {
-      child.kill('SIGKILL')
-    })
-    let output = ''
-    child.stdout.setEncoding('utf8').on('data', (text) => {
-      output += text
-    })
-    await once(child.stdout, 'data')
-    await pause(Math.random() * 300)
-    child.kill('SIGKILL')
-    await once(child, 'close')
-    // The last line may be torn.
-    for (const line of output.split('\n').slice(0, -1)) {
+    for (const line of await killed([fixture('stream-appends.mjs'), root], 300)) {
       const [seq, record] = line.split(' ')
       acknowledged[Number(seq)] = record
     }

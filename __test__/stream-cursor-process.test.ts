@@ -2,12 +2,11 @@
 
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { LockedError, PersistentStream } from 'pstream'
 import { expect, onTestFinished, test } from 'vitest'
-import { prologue, run } from './support/children.js'
+import { killed, prologue, run } from './support/children.js'
 import { openDescriptors } from './support/files.js'
 import { folder } from './support/folder.js'
 import { mayMount, withMount } from './support/mounts.js'
@@ -23,22 +22,7 @@ test.each(['durable', 'written'])(
     const handled = new Map<number, string>()
     let committed = -1
     for (let round = 0; round < ROUNDS; round += 1) {
-      const child = spawn(process.execPath, [fixture('cursor-consumer.mjs'), root, level], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      })
-      onTestFinished(() => {
-        child.kill('SIGKILL')
-      })
-      let output = ''
-      child.stdout.setEncoding('utf8').on('data', (text) => {
-        output += text
-      })
-      await once(child.stdout, 'data')
-      await pause(Math.random() * 250)
-      child.kill('SIGKILL')
-      await once(child, 'close')
-      // The last line may be torn.
-      for (const line of output.split('\n').slice(0, -1)) {
+      for (const line of await killed([fixture('cursor-consumer.mjs'), root, level], 250)) {
         const [what, seq, record] = line.split(' ')
         if (what === 'o') {
           expect(Number(seq)).toBeGreaterThan(committed)

@@ -78,10 +78,14 @@ test.runIf(pokes).each(Object.entries(magics))(
   },
 )
 
-test.runIf(pokes)('9p, by which a machine shares folders with its guest, is taken for local', { timeout: 60_000 }, () => {
-  const inject = 'inject=statfs:poke_exit=@arg2=9719020100000000'
-  expect(life(inject, folder())).toMatchObject(WELL)
-})
+test.runIf(pokes)(
+  '9p, by which a machine shares folders with its guest, is taken for local',
+  { timeout: 60_000 },
+  () => {
+    const inject = 'inject=statfs:poke_exit=@arg2=9719020100000000'
+    expect(life(inject, folder())).toMatchObject(WELL)
+  },
+)
 
 const possible = mayMount()
 if (!possible) console.log('skipped: only root may mount a file system')

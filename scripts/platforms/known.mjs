@@ -17,6 +17,7 @@ export const aboutTheRepository = {
   'external-buffers': 'is `npm run test:electron` in short, which has all of the suite watched',
   layers: 'reads the sources',
   'platform-verdict': 'tests what tests this',
+  'platforms-short': 'is this, in short',
   release: 'runs a script of the repository',
   snippets: 'compiles what the documents show',
   types: 'nothing of it runs: the compiler checks it',

@@ -69,8 +69,9 @@ function copyTests(from, to) {
   for (const entry of readdirSync(from, { withFileTypes: true })) {
     const path = join(from, entry.name)
     if (entry.isDirectory()) copyTests(path, join(to, entry.name))
+    else if (entry.name === 'tsconfig.json' || entry.name.endsWith('.d.ts')) continue
     else if (entry.name.endsWith('.ts')) writeFileSync(join(to, entry.name.replace(/ts$/, 'js')), translated(path))
-    else if (entry.name !== 'tsconfig.json') cpSync(path, join(to, entry.name))
+    else cpSync(path, join(to, entry.name))
   }
 }
 

@@ -29,6 +29,7 @@ pub mod stream_background;
 pub mod stream_backup;
 pub mod stream_data;
 mod stream_held;
+pub mod stream_inbox;
 pub mod stream_read;
 pub mod stream_read_data;
 mod stream_runs;

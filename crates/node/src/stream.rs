@@ -12,57 +12,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use napi::Status;
 use napi::bindgen_prelude::{AsyncTask, Env};
-use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 use pstream_core::io::Io;
 use pstream_core::stream::cursor::Folder;
 use pstream_core::stream::read::Snapshot;
-use pstream_core::stream::{
-    Append, Background, Group, Level, Listener, Log, LogOptions, PendingKind, Refused, Settled, destroy, make_folder,
-};
+use pstream_core::stream::{Append, Group, Level, Log, LogOptions, PendingKind, Refused, destroy, make_folder};
 use pstream_core::{Error, ErrorKind, OsIo, Result, sequence};
 
 use crate::arena::{Arena, Lease};
 use crate::error::{Failure, count, internal, number};
-use crate::stream_background::RawBackground;
 use crate::stream_data::{RawStats, RawStreamOptions, StreamInfo};
 use crate::stream_held::{Held, Holders};
+use crate::stream_inbox::{Inbox, RawSettled, RawTrimmed, Teller, Wake};
 use crate::stream_runs::Snapshots;
 use crate::task::{Job, Outcome, guarded, job};
-
-/// What became of hand-overs.
-#[napi(object, object_from_js = false)]
-#[derive(Debug, Default)]
-pub struct RawSettled {
-    /// One past the last ticket. It begins where the one before ended.
-    pub end: i64,
-    /// Seq of the first record; nothing if they failed.
-    pub first_seq: i64,
-    /// Why they failed.
-    pub failure: Option<Failure>,
-    /// Everything below this seq is durable; nothing if they failed.
-    pub durable_seq: i64,
-    /// How long the commit took, in milliseconds; nothing if it failed.
-    pub took_ms: f64,
-    /// Not of hand-overs, of which there are none then, but what was done on the side.
-    pub background: Option<RawBackground>,
-}
-
-/// What came of a trim.
-#[napi(object, object_from_js = false)]
-#[derive(Debug)]
-pub struct RawTrimmed {
-    /// As it was given.
-    pub id: u32,
-    /// The first record that is left.
-    pub oldest_seq: i64,
-    /// Why it has failed.
-    pub failure: Option<Failure>,
-}
-
-type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
 
 /// What the commit thread and the thread pool share with the JavaScript thread.
 struct Engine {
@@ -75,72 +39,6 @@ struct Engine {
     /// What reads it.
     holders: Holders,
     cursors: OnceLock<Folder>,
-}
-
-/// What has settled and was not fetched yet.
-struct Inbox {
-    settled: Mutex<Vec<RawSettled>>,
-    trimmed: Mutex<Vec<RawTrimmed>>,
-    wake: Wake,
-}
-
-impl Inbox {
-    fn settled(&self) -> MutexGuard<'_, Vec<RawSettled>> {
-        self.settled.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn push(&self, settled: RawSettled) {
-        let is_first = {
-            let mut all = self.settled();
-            all.push(settled);
-            all.len() == 1
-        };
-        // With others that were not fetched yet a call is under way. It fails only when the environment ends.
-        if is_first {
-            self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
-        }
-    }
-}
-
-impl Inbox {
-    /// What came of a trim. Rare enough for a call each.
-    fn trimmed(&self, id: u32, done: Result<u64>) {
-        let trimmed = match done {
-            Ok(oldest) => RawTrimmed { id, oldest_seq: number(oldest), failure: None },
-            Err(error) => RawTrimmed { id, oldest_seq: 0, failure: Some(Failure::from(&error)) },
-        };
-        self.trimmed.lock().unwrap_or_else(PoisonError::into_inner).push(trimmed);
-        self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
-    }
-}
-
-struct Teller(Arc<Inbox>);
-
-impl Listener for Teller {
-    fn settled(&self, settled: Settled) {
-        let settled = match settled {
-            Settled::Committed { tickets, first_seq, durable_seq, took } => RawSettled {
-                end: number(tickets.end),
-                first_seq: number(first_seq),
-                durable_seq: number(durable_seq),
-                took_ms: took.as_secs_f64() * 1000.0,
-                ..RawSettled::default()
-            },
-            Settled::Failed { tickets, error } => {
-                RawSettled { end: number(tickets.end), failure: Some(Failure::from(&*error)), ..RawSettled::default() }
-            }
-        };
-        self.0.push(settled);
-    }
-
-    fn background(&self, what: Background) {
-        self.0.push(RawSettled { background: Some(what.into()), ..RawSettled::default() });
-    }
-
-    /// Nothing has settled: whoever waits for records looks how far they are durable.
-    fn risen(&self, _durable_seq: u64) {
-        self.0.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
-    }
 }
 
 impl Engine {
@@ -300,7 +198,7 @@ impl NativeStream {
     /// Not open yet. `wake` is called when there is something to fetch.
     #[napi(constructor, ts_args_type = "wake: () => void")]
     pub fn new(env: Env, wake: Wake) -> napi::Result<Self> {
-        let inbox = Arc::new(Inbox { settled: Mutex::default(), trimmed: Mutex::default(), wake });
+        let inbox = Arc::new(Inbox::new(wake));
         let (group, flush_on_exit, closing) = (OnceLock::new(), AtomicBool::new(false), Mutex::default());
         let engine = Arc::new(Engine {
             group,
@@ -410,7 +308,7 @@ impl NativeStream {
     /// What has settled since the last call, in order.
     #[napi]
     pub fn take_settled(&self) -> Vec<RawSettled> {
-        std::mem::take(&mut *self.engine.inbox.settled())
+        self.engine.inbox.take_settled()
     }
 
     /// Asks for the release of the files in front of a record. What comes of it is told under `id`.
@@ -423,7 +321,7 @@ impl NativeStream {
     /// What came of trims since the last call.
     #[napi]
     pub fn take_trimmed(&self) -> Vec<RawTrimmed> {
-        std::mem::take(&mut *self.engine.inbox.trimmed.lock().unwrap_or_else(PoisonError::into_inner))
+        self.engine.inbox.take_trimmed()
     }
 
     /// Everything below this seq is durable.

@@ -20,6 +20,7 @@
 
 mod backups;
 mod basics;
+mod between;
 mod boundaries;
 mod bytes;
 mod crashes;

@@ -1,69 +1,27 @@
 //! The next file is made while commits go on: each call of its making with commits in front of it, stopped and failed at
 //! every call of both.
 
-use std::sync::{Arc, Mutex};
 
 use pstream_core::ErrorKind;
-use pstream_core::io::Io;
 use pstream_core::stream::{Level, Log, PendingKind};
 use pstream_sim::{CallKind, Effect, Fault, Keep, SimDisk};
 
-use crate::harness::{commit, commit_each, disk, open, open_with, options, record, rest};
-use crate::hooked::Hooked;
+use crate::between::Between;
+use crate::harness::{commit, commit_each, disk, open, options, record, rest};
 use crate::oracle::Oracle;
-use crate::program::{check_and_go_on, commit as handed};
-
-/// A log at work, and what was promised of it.
-struct Work {
-    log: Log,
-    oracle: Oracle,
-    number: u64,
-    failed: bool,
-}
-
-impl Work {
-    fn commit(&mut self, level: Level, len: usize) {
-        if self.failed {
-            return;
-        }
-        self.number += 1;
-        let records = vec![record(self.number, len)];
-        self.failed = handed(&mut self.oracle, &mut self.log, PendingKind::Records, level, &records).is_err();
-    }
-}
+use crate::program::check_and_go_on;
 
 /// Makes the next file with two commits in front of call `at` of its making; goes on into it. How many calls that had,
 /// and what was promised; no log if it could not be opened.
 fn run(disk: &SimDisk, at: usize) -> (usize, Oracle, Option<Log>) {
-    let work: Arc<Mutex<Option<Work>>> = Arc::default();
-    let calls = Arc::new(Mutex::new(None::<usize>));
-    let (theirs, counter) = (Arc::clone(&work), Arc::clone(&calls));
-    let io: Arc<dyn Io> = Arc::new(Hooked::over(disk.io(), move |_, _| {
-        // Not the calls of the log itself, which is locked then.
-        if let Ok(mut work) = theirs.try_lock()
-            && let Some(count) = counter.lock().unwrap().as_mut()
-        {
-            *count += 1;
-            if *count == at
-                && let Some(work) = work.as_mut()
-            {
-                work.commit(Level::Durable, 900);
-                work.commit(Level::Written, 300);
-            }
-        }
-        Ok(())
-    }));
-    let Ok((log, _)) = open_with(&io, &options()) else { return (0, Oracle::default(), None) };
-    let mut first = Work { log, oracle: Oracle::default(), number: 0, failed: false };
+    let Some((between, mut first)) = Between::open(disk, at) else { return (0, Oracle::default(), None) };
     first.commit(Level::Durable, 10_000);
     let job = if first.failed { None } else { first.log.next_file().unwrap() };
-    *work.lock().unwrap() = Some(first);
-    *calls.lock().unwrap() = Some(0);
-    if let Some(job) = job {
-        job.run();
-    }
-    let count = calls.lock().unwrap().take().unwrap();
-    let mut work = work.lock().unwrap().take().unwrap();
+    let (count, mut work) = between.run(first, || {
+        if let Some(job) = job {
+            job.run();
+        }
+    });
     if !work.failed {
         work.failed = work.log.take_next().is_err();
     }

@@ -1,19 +1,17 @@
 //! The first files go: in order, whole, never past a cursor, stopped and failed at every call with commits in between.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 
 use pstream_core::ErrorKind;
-use pstream_core::io::Io;
 use pstream_core::stream::cursor::{Cursor, Folder};
 use pstream_core::stream::read::{ReadOptions, Reader, Start};
 use pstream_core::stream::{Goal, Level, Log, LogOptions, Mode, PendingKind};
 use pstream_sim::{CallKind, Effect, Fault, Keep, SimDisk};
 
+use crate::between::Between;
 use crate::harness::{DIR, NAME, commit, commit_each, disk, open, open_with, options, path, record, rest};
-use crate::hooked::Hooked;
 use crate::oracle::Oracle;
-use crate::program::{check_and_go_on, commit as handed};
+use crate::program::check_and_go_on;
 use crate::reader::names;
 
 fn before(seq: u64) -> Goal {
@@ -202,61 +200,23 @@ fn on_a_full_disk() {
     commit(&mut log, &[record(next, 3000)]);
 }
 
-/// A log at work, and what was promised of it.
-struct Work {
-    log: Log,
-    oracle: Oracle,
-    number: u64,
-    failed: bool,
-}
-
-impl Work {
-    fn commit(&mut self, level: Level, len: usize) {
-        if !self.failed {
-            self.number += 1;
-            let records = vec![record(self.number, len)];
-            self.failed = handed(&mut self.oracle, &mut self.log, PendingKind::Records, level, &records).is_err();
-        }
-    }
-}
-
 /// Releases two files with two commits in front of call `at` of that: none that makes a file, which would wait for the
 /// release, and on this one thread for ever. How many calls it had, and what was promised.
 fn run(disk: &SimDisk, at: usize, fault: Option<Fault>) -> (usize, Oracle, Option<Log>) {
-    let work: Arc<Mutex<Option<Work>>> = Arc::default();
-    let calls = Arc::new(Mutex::new(None::<usize>));
-    let (theirs, counter) = (Arc::clone(&work), Arc::clone(&calls));
-    let io: Arc<dyn Io> = Arc::new(Hooked::over(disk.io(), move |_, _| {
-        if let Ok(mut work) = theirs.try_lock()
-            && let Some(count) = counter.lock().unwrap().as_mut()
-        {
-            *count += 1;
-            if *count == at
-                && let Some(work) = work.as_mut()
-            {
-                work.commit(Level::Durable, 900);
-                work.commit(Level::Written, 300);
-            }
-        }
-        Ok(())
-    }));
-    let Ok((log, _)) = open_with(&io, &options()) else { return (0, Oracle::default(), None) };
-    let mut first = Work { log, oracle: Oracle::default(), number: 0, failed: false };
+    let Some((between, mut first)) = Between::open(disk, at) else { return (0, Oracle::default(), None) };
     for len in [20_000, 20_000, 8000] {
         first.commit(Level::Durable, len);
     }
     first.oracle.released = 2;
     let job = if first.failed { None } else { first.log.trim(before(2)).ok().flatten() };
-    *work.lock().unwrap() = Some(first);
-    *calls.lock().unwrap() = Some(0);
-    if let Some(fault) = fault {
-        disk.inject(fault);
-    }
-    if let Some(job) = job {
-        job.run();
-    }
-    let count = calls.lock().unwrap().take().unwrap();
-    let mut work = work.lock().unwrap().take().unwrap();
+    let (count, mut work) = between.run(first, || {
+        if let Some(fault) = fault {
+            disk.inject(fault);
+        }
+        if let Some(job) = job {
+            job.run();
+        }
+    });
     work.failed |= work.log.take_trimmed().is_some_and(|done| done.is_err());
     for level in [Level::Written, Level::Durable, Level::Durable] {
         work.commit(level, 7000);

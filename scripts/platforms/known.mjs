@@ -97,25 +97,6 @@ export const known = [
     why: 'Windows has no boot id: what a killed writer committed last is seen when the next one writes, later than the example waits',
   },
   {
-    ...{ on: 'wine', file: 'sequence-life', does: 'fails', why: NO_POSIX_REMOVAL },
-    tests: [
-      'alloc, store, reopen, retrieve, release',
-      'files may have another block count, and keep theirs',
-      'the index wraps through 0xffff to 0',
-      'a full window takes no more until a file is released',
-      'names may hold dots, and two sequences may share a folder',
-      'close waits, may be called again, and leaves files usable and nothing behind',
-    ],
-  },
-  {
-    ...{ on: 'wine', file: 'sequence-lock', does: 'fails', why: NO_POSIX_REMOVAL },
-    tests: ['the lock of a living instance is never broken'],
-  },
-  {
-    ...{ on: 'wine', file: 'sequence-tools', does: 'fails', why: NO_POSIX_REMOVAL },
-    tests: ['inspect of a sequence that is open', 'a sequence in use is not repaired and not renamed'],
-  },
-  {
     ...{ on: 'wine', file: 'stream-cursor', does: 'fails', why: NO_POSIX_REMOVAL },
     tests: ['a stream is destroyed with its cursors'],
   },

@@ -35,6 +35,8 @@ test('a new file has its final length, its space reserved, and nothing beside it
   await file.close()
 })
 
+if (!UNIX) console.log('skipped: modes are of Unix, and so are files that are sparse without being asked to')
+
 test.runIf(UNIX)('permissions are 0o600, or what is asked for', async () => {
   const root = folder()
   const before = process.umask(0)

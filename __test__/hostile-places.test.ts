@@ -13,6 +13,7 @@ import { folder } from './support/folder.js'
 import { mayMount, withMount } from './support/mounts.js'
 
 const UNIX = process.platform !== 'win32'
+if (!UNIX) console.log('skipped: links, pipes, modes, mounts and folders that vanish in use are of Unix')
 const create = { blockCount: 4, blockShift: 12 }
 
 test.runIf(UNIX)('a link, a folder or a pipe in the place of a file is no file', async () => {
@@ -141,7 +142,7 @@ test.runIf(UNIX && !isRoot)('what may not be read', async () => {
 if (UNIX && isRoot) console.log('skipped: "what may not be read", since root may read everything')
 
 const possible = mayMount()
-if (!possible) console.log('skipped: only root may mount a file system read-only')
+if (UNIX && !possible) console.log('skipped: only root may mount a file system read-only')
 test.runIf(possible)('a read-only file system', async () => {
   const root = folder()
   mkdirSync(join(root, 'source'))

@@ -1,6 +1,6 @@
 // What a run on other systems makes of its results: nothing is left out, skipped or excused without a reason.
 
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { folder } from './support/folder.js'
@@ -8,8 +8,10 @@ import { folder } from './support/folder.js'
 const script = (path: string) => new URL(`../scripts/platforms/${path}`, import.meta.url).href
 const { judge, leftOut, omittedTests } = await import(script('verdict.mjs'))
 const { outcomeOf } = await import(script('suite.mjs'))
-const { known } = await import(script('known.mjs'))
+const { aboutTheRepository, known } = await import(script('known.mjs'))
 const { systems } = await import(script('systems.mjs'))
+
+const isThere = (file: string) => existsSync(new URL(`${file}.test.ts`, import.meta.url))
 
 const system = { name: 'arm64-gnu', tags: ['qemu'] }
 const why = 'there is no such call'
@@ -83,14 +85,17 @@ test('a test whose process dies has failed, and so has a file that does not load
   expect(statesOf()).toEqual(['fail'])
 })
 
-test('the list itself: systems that there are, and a reason each', () => {
+test('the list itself: systems and files that there are, and a reason each', () => {
   const names = systems.flatMap(({ name, tags }: { name: string; tags: string[] }) => [name, ...tags])
   for (const { on, file, does, why: reason } of known) {
     for (const one of [on].flat()) expect(names).toContain(one)
     expect(['fails', 'skips', 'leave out']).toContain(does)
-    expect(file).toMatch(/^[a-z-]+$/)
+    expect(isThere(file), file).toBe(true)
+    // Of what runs nowhere else nothing is known.
+    expect(Object.keys(aboutTheRepository)).not.toContain(file)
     expect(reason.length).toBeGreaterThan(10)
   }
+  for (const file of Object.keys(aboutTheRepository)) expect(isThere(file), file).toBe(true)
 })
 
 test('a row of results takes the place of the one before it', async () => {

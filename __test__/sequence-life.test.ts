@@ -7,7 +7,7 @@ import { FileSequence, InvalidInputError, type SequenceFile } from 'pstream'
 import { expect, test } from 'vitest'
 import { pattern, same } from './support/bytes.js'
 import { failure } from './support/errors.js'
-import { blockFile, openDescriptors, SHAPE, sequence } from './support/files.js'
+import { blockFile, closedAtEnd, openDescriptors, SHAPE, sequence } from './support/files.js'
 import { folder } from './support/folder.js'
 
 async function indexes(of: FileSequence): Promise<number[]> {
@@ -56,27 +56,30 @@ test('alloc, store, reopen, retrieve, release', async () => {
   const second = await sequence(root)
   expect(ends(second)).toEqual([1, 4, 3])
   const files: SequenceFile[] = []
-  for await (const file of second.retrieve()) files.push(file)
+  for await (const file of second.retrieve()) files.push(closedAtEnd(file))
   for (const file of files) expect(same(await file.loadBytes(0, 5000), pattern(5000, file.index))).toBe(true)
   for (const file of files) await second.release(file)
   expect(ends(second)).toEqual([4, 4, 0])
   // Released is closed.
   expect(await failure(files[0]?.loadBytes(0, 1) ?? Promise.resolve())).toMatchObject({ code: 'PSTREAM_CLOSED' })
-  expect((await second.alloc()).index).toBe(4)
+  expect(closedAtEnd(await second.alloc()).index).toBe(4)
 })
 
 test('files may have another block count, and keep theirs', async () => {
   const root = folder()
   const first = await sequence(root)
-  await first.alloc({ blockCount: 9 })
-  await first.alloc({})
+  closedAtEnd(await first.alloc({ blockCount: 9 }))
+  closedAtEnd(await first.alloc({}))
   expect(await failure(first.alloc({ blockCount: 0 }))).toMatchObject({ message: 'block count must be non-zero' })
   expect(ends(first)).toEqual([1, 3, 2])
   await first.close()
   const second = await sequence(root, { blockCount: 100, blockShift: 13 })
   const shapes: number[][] = []
-  await second.alloc()
-  for await (const file of second.retrieve()) shapes.push([file.blockCount, file.blockShift])
+  closedAtEnd(await second.alloc())
+  for await (const file of second.retrieve()) {
+    shapes.push([file.blockCount, file.blockShift])
+    await file.close()
+  }
   expect(shapes).toEqual([
     [9, 12],
     [4, 12],
@@ -89,13 +92,13 @@ test('the index wraps through 0xffff to 0', async () => {
   prepare(root, 'events.fffe-12', 'events.ffff-12')
   const opened = await sequence(root)
   expect(ends(opened)).toEqual([0xfffe, 0, 2])
-  expect((await opened.alloc()).index).toBe(0)
-  expect((await opened.alloc()).index).toBe(1)
+  expect(closedAtEnd(await opened.alloc()).index).toBe(0)
+  expect(closedAtEnd(await opened.alloc()).index).toBe(1)
   expect(ends(opened)).toEqual([0xfffe, 2, 4])
   expect(existsSync(join(root, 'events.0000-12'))).toBe(true)
   expect(await indexes(opened)).toEqual([0xfffe, 0xffff, 0, 1])
   const files: SequenceFile[] = []
-  for await (const file of opened.retrieve()) files.push(file)
+  for await (const file of opened.retrieve()) files.push(closedAtEnd(file))
   for (const file of files.slice(0, 3)) await opened.release(file)
   expect(ends(opened)).toEqual([1, 2, 1])
 })
@@ -108,7 +111,7 @@ test('a full window takes no more until a file is released', async () => {
     ...Array.from({ length: 0x3ffe }, (_, index) => `events.${(index + 1).toString(16).padStart(4, '0')}-12`),
   )
   const opened = await sequence(root)
-  expect((await opened.alloc()).index).toBe(0x3fff)
+  expect(closedAtEnd(await opened.alloc()).index).toBe(0x3fff)
   expect(ends(opened)).toEqual([1, 0x4000, 0x3fff])
   expect(await failure(opened.alloc())).toMatchObject({
     code: 'PSTREAM_SEQUENCE_TOO_LONG',
@@ -121,7 +124,7 @@ test('a full window takes no more until a file is released', async () => {
     await opened.release(file)
     break
   }
-  expect((await opened.alloc()).index).toBe(0x4000)
+  expect(closedAtEnd(await opened.alloc()).index).toBe(0x4000)
 })
 
 test('a foreign file in the next place is left alone', async () => {
@@ -142,10 +145,10 @@ test('files of other names and folders are nobody’s business', async () => {
 test('names may hold dots, and two sequences may share a folder', async () => {
   const root = folder()
   const [plain, dotted] = [await sequence(root, { name: 'a' }), await sequence(root, { name: 'a.b' })]
-  await plain.alloc()
+  closedAtEnd(await plain.alloc())
   expect(ends(dotted)).toEqual([1, 1, 0])
-  await dotted.alloc()
-  await dotted.alloc()
+  closedAtEnd(await dotted.alloc())
+  closedAtEnd(await dotted.alloc())
   expect([ends(plain), ends(dotted)]).toEqual([
     [1, 2, 1],
     [1, 3, 2],
@@ -261,7 +264,7 @@ test('close waits, may be called again, and leaves files usable and nothing behi
   const opened = await sequence(root)
   const allocs = [opened.alloc(), opened.alloc()]
   await Promise.all([opened.close(), opened.close()])
-  const [file] = await Promise.all(allocs)
+  const [file] = (await Promise.all(allocs)).map(closedAtEnd)
   await opened[Symbol.asyncDispose]()
   expect(readdirSync(root).sort()).toEqual(['events.0001-12', 'events.0002-12'])
   await file?.store(0, pattern(10))

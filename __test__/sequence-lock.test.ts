@@ -11,7 +11,7 @@ import { Worker } from 'node:worker_threads'
 import { FileSequence, LockedError } from 'pstream'
 import { expect, onTestFinished, test } from 'vitest'
 import { failure } from './support/errors.js'
-import { SHAPE, sequence } from './support/files.js'
+import { closedAtEnd, SHAPE, sequence } from './support/files.js'
 import { folder } from './support/folder.js'
 
 const UNIX = process.platform !== 'win32'
@@ -144,7 +144,7 @@ test('the lock of a living instance is never broken', async () => {
   for (const force of [false, true]) {
     expect(await failure(FileSequence.breakLock(root, 'events', { force }))).toBeInstanceOf(LockedError)
   }
-  await opened.alloc()
+  closedAtEnd(await opened.alloc())
 })
 
 test('no lock, nothing to break; a file that nobody holds goes', async () => {

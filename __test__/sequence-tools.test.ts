@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { FileSequence } from 'pstream'
 import { expect, test } from 'vitest'
 import { failure } from './support/errors.js'
-import { sequence, snapshot } from './support/files.js'
+import { closedAtEnd, sequence, snapshot } from './support/files.js'
 import { folder } from './support/folder.js'
 
 function prepare(root: string, ...names: string[]): void {
@@ -61,7 +61,7 @@ test('inspect of a sound sequence', async () => {
 
 test('inspect of a sequence that is open', async () => {
   const root = folder()
-  await (await sequence(root)).alloc()
+  closedAtEnd(await (await sequence(root)).alloc())
   const { lock, openable } = await FileSequence.inspect(root, 'events')
   expect(lock).toMatchObject({ pid: process.pid, alive: true })
   expect(lock?.since).toBeInstanceOf(Date)
@@ -117,7 +117,7 @@ test('there is nothing to repair in a sound sequence', async () => {
 
 test('a sequence in use is not repaired and not renamed', async () => {
   const root = folder()
-  await (await sequence(root)).alloc()
+  closedAtEnd(await (await sequence(root)).alloc())
   expect(await failure(FileSequence.repair(root, 'events', { apply: true }))).toMatchObject({ code: 'PSTREAM_LOCKED' })
   expect(await failure(FileSequence.rename(root, 'events', 'other'))).toMatchObject({ code: 'PSTREAM_LOCKED' })
   expect(readdirSync(root)).toContain('events.0001-12')

@@ -272,7 +272,8 @@ test('destroyed with a commit under way: the rest fails', async () => {
   const sink = log.createWriteStream()
   const outcome = () => new Promise((resolve) => sink.write('x', resolve))
   const outcomes = Promise.all([outcome(), outcome()])
-  await turn()
+  // Behind the microtask that hands the first one over, and before the loop can tell of its end.
+  await new Promise<void>((resolve) => process.nextTick(resolve))
   sink.destroy()
   const [first, second] = await outcomes
   expect(first ?? undefined).toBe(undefined)

@@ -14,7 +14,7 @@ import { commitThreads } from './support/streams.js'
 const fixture = new URL('fixtures/everything-worker.mjs', import.meta.url)
 const WORKERS = Number(process.env.PSTREAM_WORKERS ?? 200)
 const AT_ONCE = 6
-/** Longer than a worker takes to start, so that all moments of its life are hit. */
+/** Half of them end at some moment after they were made, half after they have started, however long that takes. */
 const LIFE_MS = 400
 
 const linux = process.platform === 'linux'
@@ -45,19 +45,27 @@ interface Ended {
   readonly code: number
 }
 
-/** A worker with everything in use, until it is terminated after `life` ms or has ended itself. */
-async function live(root: string, name: string, life: number, end?: 'exit' | 'throw'): Promise<Ended> {
+type End = 'exit' | 'throw' | { readonly after: 'made' | 'started'; readonly ms: number }
+
+/** A worker with everything in use, until it is terminated or has ended itself. */
+async function live(root: string, name: string, end: End): Promise<Ended> {
   const acknowledged = new Int32Array(new SharedArrayBuffer(4)).fill(-1)
-  const worker = new Worker(fixture, { workerData: { root, name, acknowledged, end } })
+  const worker = new Worker(fixture, {
+    workerData: { root, name, acknowledged, end: typeof end === 'string' ? end : undefined },
+  })
   let started = false
-  worker.on('message', () => {
-    started = true
+  const begun = new Promise<void>((resolve) => {
+    worker.once('message', () => {
+      started = true
+      resolve()
+    })
   })
   const failures: Error[] = []
   worker.on('error', (error) => failures.push(error as Error))
   const exited = new Promise<number>((resolve) => worker.once('exit', resolve))
-  if (end === undefined) {
-    await Promise.race([pause(life), exited])
+  if (typeof end !== 'string') {
+    if (end.after === 'started') await Promise.race([begun, exited])
+    await Promise.race([pause(end.ms), exited])
     await worker.terminate()
   }
   const code = await exited
@@ -85,7 +93,8 @@ test(`${WORKERS} workers are terminated at random with everything in use`, { tim
     const all: Ended[] = []
     const place = join(root, `lane-${index}`)
     for (let round = 0; round < count; round += 1) {
-      const ended = await live(place, 'stream', Math.random() * LIFE_MS)
+      const after = round % 2 === 0 ? 'made' : 'started'
+      const ended = await live(place, 'stream', { after, ms: Math.random() * LIFE_MS })
       if (existsSync(place)) await check(place, 'stream', ended)
       all.push(ended)
     }
@@ -106,7 +115,7 @@ test(`${WORKERS} workers are terminated at random with everything in use`, { tim
 test.each(['exit', 'throw'] as const)('a worker that ends itself with everything in use: %s', async (end) => {
   const root = folder()
   for (let round = 0; round < 5; round += 1) {
-    const ended = await live(root, 'stream', 0, end)
+    const ended = await live(root, 'stream', end)
     expect(ended).toMatchObject({ started: true, code: end === 'throw' ? 1 : 0 })
     await check(root, 'stream', ended)
   }

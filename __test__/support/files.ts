@@ -20,6 +20,12 @@ export async function sequence(root: string, options: Partial<FileSequenceOption
   return opened
 }
 
+/** A file that is closed when the test ends: where Windows keeps the names of open files, their folder cannot go. */
+export function closedAtEnd<File extends BlockFile>(file: File): File {
+  onTestFinished(() => file.close().catch(() => {}))
+  return file
+}
+
 /** Everything in a folder: names, kinds, lengths and content, for comparison. */
 export function snapshot(root: string): Record<string, string> {
   const found: Record<string, string> = {}

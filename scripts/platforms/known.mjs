@@ -6,6 +6,7 @@ export const aboutTheRepository = {
   asar: 'has the archive of an app made of the checkout',
   bundled: 'has a bundler, which is a native program, put the package into a file',
   binaries: 'looks at the binaries with the script that releases do it with',
+  'package-registry': 'packs them, too, and installs them with npm from a registry of its own',
   package: 'packs the tarballs anew, and has tools look at them',
   'api-reference': 'compares the documents with the comments in the sources',
   'diagnostics-table': 'compares the documents with the sources',
@@ -94,29 +95,6 @@ export const known = [
     ...{ on: 'wine', file: 'examples', does: 'leave out' },
     tests: ['1', 'undefined'].map((seed) => `a stream is followed through the deaths of its writers (seed ${seed})`),
     why: 'Windows has no boot id: what a killed writer committed last is seen when the next one writes, later than the example waits',
-  },
-  {
-    ...{ on: 'wine', file: 'external-buffers', tests: ['no binary names the functions'], does: 'fails' },
-    why: 'what is built with the linker of LLVM looks all functions of Node-API up by name, also those that it never calls',
-  },
-  {
-    ...{ on: 'wine', file: 'sequence-life', does: 'fails', why: NO_POSIX_REMOVAL },
-    tests: [
-      'alloc, store, reopen, retrieve, release',
-      'files may have another block count, and keep theirs',
-      'the index wraps through 0xffff to 0',
-      'a full window takes no more until a file is released',
-      'names may hold dots, and two sequences may share a folder',
-      'close waits, may be called again, and leaves files usable and nothing behind',
-    ],
-  },
-  {
-    ...{ on: 'wine', file: 'sequence-lock', does: 'fails', why: NO_POSIX_REMOVAL },
-    tests: ['the lock of a living instance is never broken'],
-  },
-  {
-    ...{ on: 'wine', file: 'sequence-tools', does: 'fails', why: NO_POSIX_REMOVAL },
-    tests: ['inspect of a sequence that is open', 'a sequence in use is not repaired and not renamed'],
   },
   {
     ...{ on: 'wine', file: 'stream-cursor', does: 'fails', why: NO_POSIX_REMOVAL },

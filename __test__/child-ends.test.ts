@@ -59,7 +59,7 @@ async function live(root: string, end: End, busy: boolean): Promise<Ended> {
 }
 
 test.each([
-  // What waits is committed, but nothing is closed: there is no time.
+  // What waits is committed, and nothing is closed.
   ['exit', { previous: 'crashed', flushed: true }],
   ['disconnect', { previous: 'closed', flushed: true }],
   ['SIGTERM', { previous: 'crashed', flushed: false }],

@@ -162,6 +162,50 @@ inChromium('what could not be saved stays in the field, and the page says why', 
   expect(await window.getByLabel('New note').inputValue()).toBe('precious')
 })
 
+inChromium('of many notes the next are shown, and how many there are besides', async () => {
+  const queue = await OfflineQueue.open(folder(), async () => {}, { online: false })
+  await Promise.all(Array.from({ length: 1234 }, (_, index) => queue.add(`note ${index}`)))
+  const { window, complaints } = await open(queue)
+  await says(window, /^Offline\. 1,234 notes wait here, safe on the disk\.$/)
+  expect(await window.getByText('1,134 more behind these.').isVisible()).toBe(true)
+  expect(await items(window, 'Waiting').count()).toBe(100)
+  await window.getByRole('switch', { name: 'Online' }).click()
+  await window.getByText('1,214 more before these.').waitFor({ timeout: 20_000 })
+  expect(await window.getByRole('heading', { name: 'Sent 1,234' }).count()).toBe(1)
+  expect(complaints).toEqual([])
+})
+
+inChromium('of another day the date is said', async () => {
+  const queue = await OfflineQueue.open(folder(), async () => {}, { online: false })
+  const { window } = await open(queue)
+  await add(window, 'of today')
+  const times = items(window, 'Waiting').getByRole('time')
+  expect(await times.allTextContents()).toEqual([expect.stringMatching(/^\d\d:\d\d:\d\d$/)])
+  const state = await queue.snapshot()
+  state.waiting.items[0].time = Date.UTC(2020, 1, 3, 4, 5)
+  await window.evaluate(`window.pushState(${JSON.stringify(state)})`)
+  expect(await times.allTextContents()).toEqual(['3 Feb, 04:05'])
+})
+
+inChromium.each([360, 880])(
+  'a queue that cannot be read: nothing is said of what is in it, at a width of %d',
+  async (width) => {
+    const queue = await OfflineQueue.open(folder(), async () => {}, { online: false })
+    const message = `'/${'a-long-path'.repeat(12)}' is damaged`
+    queue.snapshot = async () => {
+      throw new Error(message)
+    }
+    queue.watch = async () => {}
+    const { window } = await open(queue, { width })
+    await says(window, /^The queue cannot be read: .* is damaged$/)
+    expect(await window.locator('#status').getAttribute('data-phase')).toBe('stopped')
+    expect(await window.getByText(/^Nothing/).count()).toBe(0)
+    const excess = `const { scrollWidth, clientWidth } = document.querySelector('#status'); scrollWidth - clientWidth`
+    expect(await window.evaluate(excess)).toBe(0)
+    expect(await window.getByRole('button', { name: 'Add' }).isDisabled()).toBe(true)
+  },
+)
+
 inChromium('a note is text, whatever is in it, and nothing but the scripts of the app runs', async () => {
   const queue = await OfflineQueue.open(folder(), async () => {}, { online: false })
   const { window, complaints } = await open(queue)

@@ -5,8 +5,8 @@ import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'nod
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import { FileSequence, PersistentStream } from 'pstream'
 import { expect, test } from 'vitest'
+import { checkEverything, NAMES, type Told, toldBy } from './support/everything.js'
 import { openDescriptors } from './support/files.js'
 import { folder } from './support/folder.js'
 import { commitThreads } from './support/streams.js'
@@ -14,7 +14,7 @@ import { commitThreads } from './support/streams.js'
 const fixture = new URL('fixtures/everything-worker.mjs', import.meta.url)
 const WORKERS = Number(process.env.PSTREAM_WORKERS ?? 200)
 const AT_ONCE = 6
-/** Half of them end at some moment after they were made, half after they have started, however long that takes. */
+/** Longer than a worker takes to start, where nothing else is to be done, so that all moments of its life are hit. */
 const LIFE_MS = 400
 
 const linux = process.platform === 'linux'
@@ -40,22 +40,25 @@ function held(): { threads: string[]; descriptors: string[] } {
 interface Ended {
   /** Whether it had begun to use the stream. */
   readonly started: boolean
-  /** The last seq that it was told is durable; -1 if there was none. */
-  readonly acknowledged: number
+  readonly told: Told
   readonly code: number
 }
 
-type End = 'exit' | 'throw' | { readonly after: 'made' | 'started'; readonly ms: number }
+interface Life {
+  /** It is terminated after so many ms; else it ends itself. */
+  readonly ms?: number
+  /** Counted from when it has everything in use, however long that takes; else from its start. */
+  readonly inUse?: boolean
+  readonly end?: 'exit' | 'throw'
+}
 
-/** A worker with everything in use, until it is terminated or has ended itself. */
-async function live(root: string, name: string, end: End): Promise<Ended> {
-  const acknowledged = new Int32Array(new SharedArrayBuffer(4)).fill(-1)
-  const worker = new Worker(fixture, {
-    workerData: { root, name, acknowledged, end: typeof end === 'string' ? end : undefined },
-  })
+/** A worker with everything in use, to its end. */
+async function live(root: string, name: string, { ms, inUse = false, end }: Life): Promise<Ended> {
+  const told = new Int32Array(new SharedArrayBuffer(4 * NAMES.length)).fill(-1)
+  const worker = new Worker(fixture, { workerData: { root, name, told, names: NAMES, end } })
   let started = false
-  const begun = new Promise<void>((resolve) => {
-    worker.once('message', () => {
+  const starting = new Promise<void>((resolve) => {
+    worker.on('message', () => {
       started = true
       resolve()
     })
@@ -63,26 +66,19 @@ async function live(root: string, name: string, end: End): Promise<Ended> {
   const failures: Error[] = []
   worker.on('error', (error) => failures.push(error as Error))
   const exited = new Promise<number>((resolve) => worker.once('exit', resolve))
-  if (typeof end !== 'string') {
-    if (end.after === 'started') await Promise.race([begun, exited])
-    await Promise.race([pause(end.ms), exited])
+  if (ms !== undefined) {
+    if (inUse) await Promise.race([starting, exited])
+    await Promise.race([pause(ms), exited])
     await worker.terminate()
   }
   const code = await exited
   expect(failures.map(({ message }) => message)).toEqual(end === 'throw' ? ['on purpose'] : [])
-  return { started, acknowledged: Atomics.load(acknowledged, 0), code }
+  return { started, told: toldBy(told), code }
 }
 
 /** That the locks are free at once, and that all is there. */
-async function check(root: string, name: string, { acknowledged }: Ended): Promise<void> {
-  const stream = await PersistentStream.open(root, { name, fileSize: '1MiB', blockSize: '4KiB', lockTimeoutMs: 0 })
-  expect(stream.recovery.previous).not.toBe('crashed')
-  expect(stream.nextSeq).toBeGreaterThan(acknowledged)
-  expect((await stream.verify()).ok).toBe(true)
-  await (await stream.cursor('consumer')).close()
-  await stream.close()
-  const sequence = await FileSequence.open(root, { name: `${name}-files`, blockCount: 64, blockShift: 12 })
-  await sequence.close()
+async function check(root: string, name: string, { told }: Ended): Promise<void> {
+  await checkEverything(root, name, told, { previous: 'closed', flushed: true })
   expect(openDescriptors(root)).toEqual([])
   for (const entry of readdirSync(root)) rmSync(join(root, entry), { recursive: true })
 }
@@ -93,8 +89,7 @@ test(`${WORKERS} workers are terminated at random with everything in use`, { tim
     const all: Ended[] = []
     const place = join(root, `lane-${index}`)
     for (let round = 0; round < count; round += 1) {
-      const after = round % 2 === 0 ? 'made' : 'started'
-      const ended = await live(place, 'stream', { after, ms: Math.random() * LIFE_MS })
+      const ended = await live(place, 'stream', { ms: Math.random() * LIFE_MS, inUse: round % 2 === 1 })
       if (existsSync(place)) await check(place, 'stream', ended)
       all.push(ended)
     }
@@ -107,7 +102,7 @@ test(`${WORKERS} workers are terminated at random with everything in use`, { tim
   const all = (await Promise.all(lanes)).flat()
   // All kinds of moments were hit.
   expect(all.filter(({ started }) => !started).length).toBeGreaterThan(0)
-  expect(all.filter(({ acknowledged }) => acknowledged > 0).length).toBeGreaterThan(WORKERS / 10)
+  expect(all.filter(({ told }) => told.acknowledged > 0).length).toBeGreaterThan(WORKERS / 10)
   expect(commitThreads()).toBe(0)
   expect(held()).toEqual(before)
 })
@@ -115,7 +110,7 @@ test(`${WORKERS} workers are terminated at random with everything in use`, { tim
 test.each(['exit', 'throw'] as const)('a worker that ends itself with everything in use: %s', async (end) => {
   const root = folder()
   for (let round = 0; round < 5; round += 1) {
-    const ended = await live(root, 'stream', end)
+    const ended = await live(root, 'stream', { end })
     expect(ended).toMatchObject({ started: true, code: end === 'throw' ? 1 : 0 })
     await check(root, 'stream', ended)
   }

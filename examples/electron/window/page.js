@@ -2,12 +2,21 @@
 // else of the app.
 
 const element = (id) => document.getElementById(id)
+const number = new Intl.NumberFormat()
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' })
+const calendar = new Intl.DateTimeFormat(undefined, {
+  day: 'numeric',
+  month: 'short',
+  hour: '2-digit',
+  minute: '2-digit',
+})
+const NOTHING = { waiting: 'Nothing waits to be sent.', sent: 'Nothing was sent yet.' }
+const MORE = { waiting: 'behind these', sent: 'before these' }
 
 let shown
 
 function message({ phase, problem, wasInterrupted, waiting, sent }) {
-  const notes = waiting.count === 1 ? '1 note waits' : `${waiting.count} notes wait`
+  const notes = waiting.count === 1 ? '1 note waits' : `${number.format(waiting.count)} notes wait`
   if (phase === 'stopped') return `Sending has stopped: ${problem}. ${notes} here, none is lost.`
   if (phase === 'offline') {
     return waiting.count === 0 ? 'Offline. What you add is kept here.' : `Offline. ${notes} here, safe on the disk.`
@@ -31,14 +40,19 @@ function item({ seq, time, text }) {
   content.textContent = text
   const when = document.createElement('time')
   when.dateTime = new Date(time).toISOString()
-  when.textContent = clock.format(time)
+  // After some days offline the hour alone says little.
+  const isToday = new Date(time).toDateString() === new Date().toDateString()
+  when.textContent = (isToday ? clock : calendar).format(time)
   entry.append(content, when)
   return entry
 }
 
 function fill(name, { count, items }) {
-  element(`${name}-count`).textContent = count
+  say(`${name}-count`, number.format(count))
   element(name).replaceChildren(...items.map(item))
+  const hidden = count - items.length
+  const more = hidden > 0 ? `${number.format(hidden)} more ${MORE[name]}.` : ''
+  say(`${name}-note`, count === 0 ? NOTHING[name] : more)
 }
 
 /** Sets what has changed only: a screen reader says it each time. */
@@ -85,4 +99,7 @@ element('retry').addEventListener('click', () => window.queue.retry())
 setInterval(countDown, 1000)
 
 window.queue.onState(show)
-window.queue.state().then(show, (error) => say('message', `The queue cannot be read: ${plain(error)}`))
+window.queue.state().then(show, (error) => {
+  element('status').dataset.phase = 'stopped'
+  say('message', `The queue cannot be read: ${plain(error)}`)
+})

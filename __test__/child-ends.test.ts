@@ -40,21 +40,25 @@ async function live(root: string, end: End, busy: boolean): Promise<Ended> {
     child.kill('SIGKILL')
   })
   let output = ''
+  // Not 'close', which Node.js does not always emit for a child that its parent has disconnected from.
+  const ends = [once(child, 'exit')]
   for (const from of [child.stdout, child.stderr]) {
-    from?.setEncoding('utf8').on('data', (text) => {
+    if (from === null) continue
+    from.setEncoding('utf8').on('data', (text) => {
       output += text
     })
+    ends.push(once(from, 'end'))
   }
   const messages: unknown[] = []
   child.on('message', (message) => messages.push(message))
-  const closed = once(child, 'close')
+  const closed = Promise.all(ends)
   await Promise.race([once(child, 'message'), closed])
   if (busy) await expect.poll(() => Math.min(...Object.values(toldIn(path))), { timeout: 20_000 }).toBeGreaterThan(0)
   await pause(Math.random() * 300)
   if (end === 'exit') child.send('exit')
   else if (end === 'disconnect') child.disconnect()
   else child.kill(end)
-  const [code, signal] = await closed
+  const [[code, signal] = []] = await closed
   return { code, signal, output, messages, told: toldIn(path) }
 }
 

@@ -3,7 +3,7 @@
 
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -12,6 +12,7 @@ import { buildBaseline } from './lib/baseline.mjs'
 import { chart } from './lib/chart.mjs'
 import { installPeers } from './lib/install.mjs'
 import { machine } from './lib/machine.mjs'
+import { withFigures } from './lib/readme.mjs'
 import { markdown, terminalTable } from './lib/report.mjs'
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url))
@@ -28,7 +29,8 @@ const help = `Usage: npm run bench -- [options]
 
 Cases: ${all.map(({ name }) => name).join(', ')}
 
-A full run, all cases and contenders and at least five rounds, also writes bench/results/<date>.json, latest.md and latest.svg.`
+A full run, all cases and contenders and at least five rounds, also writes bench/results/<date>.json, latest.md and latest.svg,
+and the figures of README.md.`
 
 function fail(message) {
   process.stderr.write(`bench: ${message}\n`)
@@ -100,7 +102,9 @@ function writeResults(report) {
   writeFileSync(here(`./results/${date}.json`), `${JSON.stringify(report, null, 2)}\n`)
   writeFileSync(here('./results/latest.md'), markdown(report))
   writeFileSync(here('./results/latest.svg'), chart(report))
-  return `Written to bench/results: ${date}.json, latest.md, latest.svg.`
+  const readme = here('../README.md')
+  writeFileSync(readme, withFigures(readFileSync(readme, 'utf8'), report))
+  return `Written to bench/results: ${date}.json, latest.md, latest.svg; and to README.md.`
 }
 
 async function main() {

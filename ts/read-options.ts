@@ -33,7 +33,7 @@ export interface ReadOptions extends AbortOptions {
    * newest that is durable at the call. Default false.
    *
    * A read that waits holds no memory to speak of and no file, and does not keep the process alive: only this process can
-   * append.
+   * append. That of a stream that was opened for reading alone does keep it alive, as a socket does.
    */
   live?: boolean
   /**

@@ -27,7 +27,9 @@ export interface RecoveryReport {
   readonly records: { readonly oldestSeq: number; readonly nextSeq: number }
   /**
    * The tail that was cut off behind the last whole record, because a crash had left it half written; never acknowledged.
-   * `file` is the name of the file that it began in, `bytes` its length; a copy lies in `savedAs`, unless there was no space for one yet.
+   * `file` is the name of the file that it began in, `bytes` its length. A copy lies in `savedAs`, unless there was no
+   * space for one yet: then it is cut off by the first append that finds some, or found once more by the next open, as
+   * of a crashed writer.
    */
   readonly torn?: {
     readonly file: string

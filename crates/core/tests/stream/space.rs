@@ -110,6 +110,23 @@ fn no_space_for_the_copy_of_a_torn_tail() {
     }
 }
 
+/// Closed before there was space, it has the same torn tail for the next open.
+#[test]
+fn a_tail_that_was_never_cut_off_is_found_again() {
+    let (disk, options) = torn(false);
+    disk.set_capacity(Some(disk.used()));
+    let (mut log, first) = open_with(&disk.io(), &options).unwrap();
+    assert!(first.postponed);
+    log.close().unwrap();
+    disk.set_capacity(None);
+    let (_, second) = open_with(&disk.io(), &options).unwrap();
+    let place = |recovery: pstream_core::stream::Recovery| recovery.torn.map(|torn| (torn.position, torn.saved_as.is_some()));
+    assert_eq!((second.previous, second.next_seq), (Previous::Crashed, first.next_seq));
+    let (at, saved) = place(first).unwrap();
+    assert!(!saved);
+    assert_eq!(place(second), Some((at, true)));
+}
+
 /// A watermark that was not written is no part of what can be read.
 #[test]
 fn a_postponed_open_ends_where_the_stream_does() {

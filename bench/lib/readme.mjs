@@ -98,7 +98,9 @@ function consumers(figure) {
       `${number(value('cursor-commit', 'synced writes'))} a second |`,
     '| one commit of it, p50 and p99, in the time that a synced write takes | ' +
       `${both('cursor-commit', 'an awaited one, ', 1)} |`,
-    '| the same in the first seconds of a process, while V8 compiles, p99 | ' +
+    '| a bare `fs.write` of as much with `O_DSYNC`, each millisecond, p50 and p99, in the same | ' +
+      `${both('cursor-commit', 'fs.write each millisecond, ', 1)} |`,
+    '| a commit in the first seconds of a process, while V8 compiles, p99 | ' +
       `${value('cursor-commit', 'in the first seconds of a process, p99').toFixed(1)} |`,
     '| how much longer an append takes while 1,000 files are released, p99 | ' +
       `${value('trim-1000', '1,000 files of 1 MiB: more').toFixed(2)} ms |`,

@@ -1,6 +1,6 @@
 // A cursor that is told of every record, a hundred thousand times a second.
 
-import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, constants, fsyncSync, mkdirSync, openSync, readFileSync, rmSync, write, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { stampRecord } from '../content.mjs'
@@ -19,6 +19,7 @@ const WARM_UP_MS = 5000
 /** A turn. */
 const WRITES = 40
 const ALONE = 40
+const PACED = 100
 
 /** Bytes that this process has had the disk write. */
 const written = () => Number(/^write_bytes: (\d+)$/m.exec(readFileSync('/proc/self/io', 'utf8'))[1])
@@ -32,6 +33,42 @@ async function commitAlone(cursor) {
     times.push(now() - started)
   }
   return times
+}
+
+/** What Node.js needs to write as much on its own, each millisecond. */
+class Paced {
+  #path
+  #fd
+  #bytes = new Uint8Array(SLOT_BYTES)
+
+  constructor(path) {
+    this.#path = path
+    this.#fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_DSYNC)
+    writeSync(this.#fd, this.#bytes, 0, SLOT_BYTES, 0)
+    fsyncSync(this.#fd)
+  }
+
+  /** The nanoseconds from each call to its callback. */
+  async times() {
+    const times = []
+    for (let i = 0; i < PACED; i++) {
+      times.push(await this.#write())
+      await setTimeout(1)
+    }
+    return times
+  }
+
+  #write() {
+    const asked = now()
+    return new Promise((resolve, reject) => {
+      write(this.#fd, this.#bytes, 0, SLOT_BYTES, 0, (error) => (error ? reject(error) : resolve(now() - asked)))
+    })
+  }
+
+  close() {
+    closeSync(this.#fd)
+    rmSync(this.#path)
+  }
 }
 
 /**
@@ -76,13 +113,15 @@ export async function measureCommits(definition, { baseline, directory, rounds, 
   const cursor = await stream.cursor('consumer')
   const plain = new Plain(baseline, join(directory, 'plain'))
   await plain.open()
+  const paced = new Paced(join(directory, 'paced'))
   const cold = await commitFor(cursor, warmUpMs, definition.perSecond)
   for (const round of affordable(rounds)) {
     // In turns: a disk that others use is fast now and slow then.
-    const [singles, alone, turns] = [[], [], []]
+    const [singles, alone, bare, turns] = [[], [], [], []]
     for (let turn = 0; turn < TURNS; turn++) {
       singles.push(...(await plain.times(turn)))
       alone.push(...(await commitAlone(cursor)))
+      bare.push(...(await paced.times()))
       turns.push(await commitFor(cursor, turnMs, definition.perSecond))
     }
     if (round === 0) continue
@@ -96,10 +135,13 @@ export async function measureCommits(definition, { baseline, directory, rounds, 
     figures.add('an awaited one, p99', percentile(waits, 99) / unit)
     figures.add('in the first seconds of a process, p99', percentile(cold.waits, 99) / unit)
     figures.add('one alone, p50', percentile(alone, 50) / unit)
+    figures.add('fs.write each millisecond, p50', percentile(bare, 50) / unit)
+    figures.add('fs.write each millisecond, p99', percentile(bare, 99) / unit)
     figures.add('a synced write', unit / 1e6)
     figures.add('a synced write, p99', percentile(singles, 99) / unit)
   }
   await plain.close()
+  paced.close()
   const { position } = cursor
   await stream.close()
   stream = await PersistentStream.open(path)

@@ -1,9 +1,9 @@
 // A live reader that notes when it is given each record.
 
-import { checkRecord, now } from './writing.mjs'
+import { checkRecord, now, Times } from './writing.mjs'
 
 export class Watched {
-  #times = []
+  #times = new Times()
   #next
   #wanted
   #tell
@@ -37,6 +37,6 @@ export class Watched {
       this.#wanted = Number.POSITIVE_INFINITY
     }
     if (this.#next !== end) throw new Error(`a live reader is at ${this.#next}, not at ${end}`)
-    return Float64Array.from(this.#times.splice(0))
+    return this.#times.take()
   }
 }

@@ -37,8 +37,8 @@ test('what is gone is told of: to a read, to get, to one under way', async () =>
   const records = opened.read()
   expect((await records.next()).value?.seq).toBe(0)
   const oldestSeq = await opened.trim(55)
-  for (const call of [opened.get(3), all(opened.read({ from: 3 }))]) {
-    const error = await failure(call)
+  for (const call of [() => opened.get(3), () => all(opened.read({ from: 3 }))]) {
+    const error = await failure(call())
     expect(error).toBeInstanceOf(TrimmedError)
     expect(error).toMatchObject({ oldestSeq })
   }

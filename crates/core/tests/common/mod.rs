@@ -6,6 +6,7 @@ pub mod hooked;
 pub mod probe;
 pub mod streams;
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -152,22 +153,22 @@ pub fn role() -> Option<(String, PathBuf)> {
 
 /// This very test binary, to run its test `helper` alone, in a role.
 pub fn helper(role: &str, folder: &Path) -> Command {
-    let binary = std::env::current_exe().expect("the test binary");
-    let mut command = match emulator() {
-        Some(words) => {
-            let mut words = words.split_whitespace();
-            let mut command = Command::new(words.next().expect("a program"));
-            command.args(words).arg(binary);
-            command
-        }
-        None => Command::new(binary),
-    };
+    let mut words = this_binary().into_iter();
+    let mut command = Command::new(words.next().expect("a program"));
+    command.args(words);
     as_helper(&mut command, role, folder);
     command
 }
 
+/// What starts this very test binary: itself, or the emulator that runs it.
+pub fn this_binary() -> Vec<OsString> {
+    let emulator = emulator().unwrap_or_default();
+    let binary = std::env::current_exe().expect("the test binary");
+    emulator.split_whitespace().map(OsString::from).chain([binary.into()]).collect()
+}
+
 /// What cargo runs the tests of another processor with, which we have to do for our helpers as well.
-fn emulator() -> Option<String> {
+pub fn emulator() -> Option<String> {
     let ours = format!("CARGO_TARGET_{}_UNKNOWN_LINUX_", std::env::consts::ARCH.to_uppercase());
     let runner =
         |(name, value): (String, String)| (name.starts_with(&ours) && name.ends_with("_RUNNER")).then_some(value);

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::{as_helper, folder};
+use crate::common::{as_helper, folder, this_binary};
 
 /// How a file system is made on an image, and how large that is.
 pub struct Kind {
@@ -42,7 +42,7 @@ pub fn play(kind: &Kind, options: &str, role: &str) -> Option<String> {
     write!(setup, "truncate -s {} \"$1/image\"; {} \"$1/image\"; ", kind.size, kind.make).unwrap();
     write!(setup, "mount -o loop{options} \"$1/image\" \"$1/mnt\" || exit 77; shift; exec \"$@\"").unwrap();
     let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", &setup, "sh"]).arg(folder.path()).arg(std::env::current_exe().unwrap());
+    command.args(["--mount", "sh", "-c", &setup, "sh"]).arg(folder.path()).args(this_binary());
     as_helper(&mut command, role, &mount);
     let output = command.output().unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::common::{as_helper, folder};
+use crate::common::{as_helper, emulator, folder};
 
 /// The calls that have to do with files and their durability.
 const TRACED: &str = "trace=open,openat,fallocate,ftruncate,fsync,fdatasync,sync_file_range,rename,renameat,renameat2,\
@@ -21,6 +21,10 @@ pub struct Traced {
 /// Runs the role under `strace` with these faults injected. `None`, and a message, if that cannot be done here.
 pub fn run(role: &str, faults: &[&str]) -> Option<Traced> {
     static WORKS: OnceLock<bool> = OnceLock::new();
+    if emulator().is_some() {
+        eprintln!("SKIPPED: strace would see the calls of the emulator");
+        return None;
+    }
     if !*WORKS.get_or_init(|| trace("nothing", &[]).is_some_and(|traced| !traced.calls.is_empty())) {
         eprintln!("SKIPPED: needs strace, which is not installed or may not trace here");
         return None;

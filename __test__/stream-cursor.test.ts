@@ -322,14 +322,12 @@ test('a closed cursor, and one of a closed stream', async () => {
   const other = await opened.cursor('b')
   await cursor.commit(0)
   await Promise.all([cursor.close(), cursor.close()])
-  for (const call of [cursor.commit(1), cursor.seek(0), cursor.read().next(), cursor.readBatches().next()]) {
-    expect(await failure(call)).toBeInstanceOf(ClosedError)
-  }
+  const calls = [cursor.commit(1), cursor.seek(0), cursor.read().next(), cursor.readBatches().next()]
+  for (const error of await Promise.all(calls.map(failure))) expect(error).toBeInstanceOf(ClosedError)
   expect([cursor.position, cursor.lag.records]).toEqual([1, 2])
   await opened.close()
-  for (const call of [other.commit(1), other.seek(0), other.read().next(), opened.cursor('c'), opened.cursors()]) {
-    expect(await failure(call)).toBeInstanceOf(ClosedError)
-  }
+  const later = [other.commit(1), other.seek(0), other.read().next(), opened.cursor('c'), opened.cursors()]
+  for (const error of await Promise.all(later.map(failure))) expect(error).toBeInstanceOf(ClosedError)
   expect(await failure(opened.deleteCursor('a'))).toBeInstanceOf(ClosedError)
   expect([other.position, other.lag.records]).toEqual([0, 3])
   await other.close()

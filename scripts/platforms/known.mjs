@@ -15,6 +15,7 @@ export const aboutTheRepository = {
   'electron-queue': 'imports the logic of that example',
   'error-table': 'compares the documents with the sources',
   'external-buffers': 'is `npm run test:electron` in short, which has all of the suite watched',
+  figures: 'compares the README with the results of the benchmarks',
   layers: 'reads the sources',
   'platform-verdict': 'tests what tests this',
   'platforms-short': 'is this, in short',

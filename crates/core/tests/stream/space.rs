@@ -120,7 +120,8 @@ fn a_tail_that_was_never_cut_off_is_found_again() {
     log.close().unwrap();
     disk.set_capacity(None);
     let (_, second) = open_with(&disk.io(), &options).unwrap();
-    let place = |recovery: pstream_core::stream::Recovery| recovery.torn.map(|torn| (torn.position, torn.saved_as.is_some()));
+    let place =
+        |recovery: pstream_core::stream::Recovery| recovery.torn.map(|torn| (torn.position, torn.saved_as.is_some()));
     assert_eq!((second.previous, second.next_seq), (Previous::Crashed, first.next_seq));
     let (at, saved) = place(first).unwrap();
     assert!(!saved);

@@ -5,8 +5,11 @@ import { isFailure } from './failure.js'
 import type { NativeFollower } from './native.js'
 import type { Tide, Watch } from './tide.js'
 
-/** How often it looks where the system tells of changes: where it does not tell of all (what another machine writes). */
-const SLOW_MS = 1000
+/**
+ * How often it looks where the system tells of changes: it does not tell of all (what another machine writes). Each look
+ * wakes up this thread twice, for the timer and for the outcome, and one or two of the thread pool.
+ */
+const SLOW_MS = 2000
 /** And where it tells of none: there are no watchers left, the file is not there yet. */
 const FAST_MS = 250
 

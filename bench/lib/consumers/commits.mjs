@@ -7,7 +7,8 @@ import { stampRecord } from '../content.mjs'
 import { importPackage } from '../package.mjs'
 import { median } from '../stats.mjs'
 import { affordable, Figures, percentile } from './figures.mjs'
-import { blank, now, verifyAll } from './writing.mjs'
+import { now } from './times.mjs'
+import { blank, verifyAll } from './writing.mjs'
 
 /** A round has so many turns. */
 const TURNS = 5

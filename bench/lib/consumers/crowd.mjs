@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { stampRecord } from '../content.mjs'
 import { importPackage } from '../package.mjs'
-import { blank, checkRecord, now } from './writing.mjs'
+import { now } from './times.mjs'
+import { blank, checkRecord } from './writing.mjs'
 
 /** Of which each is seen by all before the next one. */
 const COMMITS = 20

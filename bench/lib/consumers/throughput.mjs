@@ -8,7 +8,8 @@ import { stampRecord } from '../content.mjs'
 import { importPackage } from '../package.mjs'
 import { rotate } from '../rounds.mjs'
 import { affordable, Figures } from './figures.mjs'
-import { BYTES, blank, checkRecord, now, verifyAll } from './writing.mjs'
+import { now } from './times.mjs'
+import { BYTES, blank, checkRecord, verifyAll } from './writing.mjs'
 
 const TURN_MS = 200
 const TOGETHER = 1000

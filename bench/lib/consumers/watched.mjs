@@ -1,6 +1,7 @@
 // A live reader that notes when it is given each record.
 
-import { checkRecord, now, Times } from './writing.mjs'
+import { now, Times } from './times.mjs'
+import { checkRecord } from './writing.mjs'
 
 export class Watched {
   #times = new Times()
